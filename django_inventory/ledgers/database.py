@@ -1,0 +1,538 @@
+"""The portable database ledger: one atomic block a call, in SQL that every database speaks.
+
+The only module that locks or writes. Its one lock order, which every call and the sweep keep:
+keys in code point order, then missing balances in code point order, then existing balances by
+primary key. A balance's lock covers its holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from django.db import connections, transaction
+from django.db.models import Min, Model, Q
+from django.db.models.constants import OnConflict
+from django.db.models.sql import InsertQuery
+from django.utils import timezone
+
+from django_inventory import rules
+from django_inventory.exceptions import HoldUnknown, LedgerBusy
+from django_inventory.ids import uuid7
+from django_inventory.ledgers import batch
+from django_inventory.ledgers.base import Clock, Ledger
+from django_inventory.ledgers.batch import Outcome, Record, Request, Result
+from django_inventory.ledgers.retry import in_transaction
+from django_inventory.ledgers.rows import (
+    BALANCE_COLUMNS,
+    ENTRY_COLUMNS,
+    HOLD_COLUMNS,
+    LockedBalance,
+    balance_from_row,
+    entry_from_row,
+    entry_to_row,
+    hold_from_row,
+    new_hold_rows,
+)
+from django_inventory.models import Balance, Entry, Hold, IdempotencyRecord
+from django_inventory.operations import Commit, Extend, Release
+from django_inventory.rules import BalanceState, EntryState, HoldState, Place
+from django_inventory.values import BalanceSnapshot, HoldSnapshot, HoldStatus
+
+T = TypeVar("T")
+
+ROWS_PER_STATEMENT: Final = 5_000
+"""Where a list of values is as long as the caller made it: how many go into one statement."""
+
+SWEEP_BALANCES: Final = 200
+SWEEP_HOLDS: Final = 1_000
+"""How many balances and holds the sweep takes in one transaction, at most."""
+
+
+@dataclass(slots=True)
+class _Books:
+    """What a call has read, as the rules want it; the balances are locked."""
+
+    balances: dict[Place, LockedBalance] = field(default_factory=dict)
+    holds: dict[UUID, HoldState] = field(default_factory=dict)
+    overdue: dict[Place, list[HoldState]] = field(default_factory=dict)
+    resolutions: dict[UUID, list[EntryState]] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    replays: dict[UUID, list[EntryState]] = field(default_factory=dict)
+
+    def balance(self, place: Place) -> BalanceState | None:
+        locked = self.balances.get(place)
+        return locked.state if locked else None
+
+    def hold(self, hold_id: UUID) -> HoldState | None:
+        return self.holds.get(hold_id)
+
+    def overdue_holds(self, place: Place) -> list[HoldState]:
+        return self.overdue.get(place, [])
+
+    def resolution(self, hold_id: UUID) -> list[EntryState]:
+        return self.resolutions[hold_id]
+
+    def record(self, key: str) -> Record | None:
+        return self.records.get(key)
+
+    def entries(self, operation_id: UUID) -> list[EntryState]:
+        return self.replays[operation_id]
+
+
+class DatabaseLedger(Ledger):
+    """Keep everything in the tables of this app. See ``Ledger`` for the calls.
+
+    Every call is one atomic block: it joins a transaction of the caller's as a savepoint, or
+    else begins and commits its own.
+
+    Args:
+        using: the alias of the database.
+    """
+
+    def __init__(
+        self, *, using: str = "default", clock: Clock = timezone.now, scope: str = ""
+    ) -> None:
+        super().__init__(clock=clock, scope=scope)
+        self._using = using
+
+    # The calls ------------------------------------------------------------------------------
+
+    def _post(self, requests: Sequence[Request], now: datetime, *, atomic: bool) -> list[Result]:
+        return in_transaction(
+            partial(self._post_in_block, requests, now, atomic=atomic), self._using
+        )
+
+    def _post_in_block(
+        self, requests: Sequence[Request], now: datetime, *, atomic: bool
+    ) -> list[Result]:
+        """Do the batch.
+
+        Locks: the keys, then the balances, in the order that the module's docstring gives.
+        """
+        books = _Books()
+        claims = self._claim_keys(requests, books, now)
+        fresh = [request for request in requests if request.operation.key not in books.records]
+        self._lock(fresh, books, now)
+        outcome = batch.run(requests, books, now, uuid7, atomic=atomic)
+        self._settle_claims(claims, outcome, now)
+        self._write(outcome, books, now)
+        return outcome.results
+
+    def _expire_holds(self, now: datetime, limit: int | None) -> int:
+        expired = 0
+        while limit is None or expired < limit:
+            most = SWEEP_HOLDS if limit is None else min(SWEEP_HOLDS, limit - expired)
+            step = in_transaction(partial(self._sweep_in_block, now, most), self._using)
+            if not step:
+                break
+            expired += step
+        return expired
+
+    def _sweep_in_block(self, now: datetime, limit: int) -> int:
+        """Record some overdue holds; return how many.
+
+        Locks: the balances, by primary key, leaving out those that others have locked where the
+        database can; whoever has them locked records the expiries itself.
+        """
+        overdue = Balance.objects.using(self._using).filter(next_expiry_at__lte=now)
+        pks = list(overdue.order_by("next_expiry_at").values_list("pk", flat=True)[:SWEEP_BALANCES])
+        if not pks:
+            return 0
+        features = connections[self._using].features
+        books = _Books()
+        self._lock_rows(
+            Q(pk__in=pks), books, skip_locked=features.has_select_for_update_skip_locked
+        )
+        self._load_overdue(books, now, limit=limit)
+        outcome = batch.sweep(books.overdue, books, now, uuid7, limit=limit)
+        self._write(outcome, books, now)
+        return len(outcome.draft.entries)
+
+    def _balance(self, subject: str, item: str, now: datetime) -> BalanceSnapshot:
+        rows = Balance.objects.using(self._using).filter(subject=subject, item=item).at(now)
+        for quantity, on_hold in rows.values_list("free_quantity", "held_quantity"):
+            return BalanceSnapshot(subject, item, quantity, on_hold)
+        return BalanceSnapshot(subject, item, 0, 0)
+
+    def _balances(self, subject: str, now: datetime) -> list[BalanceSnapshot]:
+        rows = Balance.objects.using(self._using).filter(subject=subject).non_zero().at(now)
+        columns = rows.order_by("item").values_list("item", "free_quantity", "held_quantity")
+        return [BalanceSnapshot(subject, *row) for row in columns]
+
+    def _get_hold(self, hold_id: UUID, now: datetime) -> HoldSnapshot:
+        rows = Hold.objects.using(self._using).filter(pk=hold_id).values_list(*HOLD_COLUMNS)
+        for row in rows:
+            return hold_from_row(row).snapshot_at(now)
+        raise HoldUnknown(hold_id)
+
+    # Keys -----------------------------------------------------------------------------------
+
+    def _claim_keys(
+        self, requests: Sequence[Request], books: _Books, now: datetime
+    ) -> dict[str, IdempotencyRecord]:
+        """Claim the batch's keys, read what the others stand for, and return our claims.
+
+        Locks: each key, until the end of the transaction. A call that meets a key which another
+        transaction is just using waits for its end.
+        """
+        claims: dict[str, IdempotencyRecord] = {}
+        for request in requests:
+            key = request.operation.key
+            if key is not None and key not in claims:
+                claims[key] = IdempotencyRecord(
+                    scope=self._scope,
+                    key=key,
+                    kind=request.operation.kind,
+                    fingerprint=request.fingerprint,
+                    operation_id=request.operation_id,
+                    created_at=now,
+                )
+        if not claims:
+            return claims
+        rows = [claims[key] for key in sorted(claims)]
+        inserted = self._insert_missing(rows, unique=("scope", "key"))
+        if inserted == len(rows):
+            return claims
+        records = IdempotencyRecord.objects.using(self._using).filter(scope=self._scope)
+        found: dict[str, Record] = {}
+        for keys in _chunks(sorted(claims)):
+            found.update(
+                (key, Record(*columns))
+                for key, *columns in records.filter(key__in=keys).values_list(
+                    "key", "kind", "fingerprint", "operation_id"
+                )
+            )
+        for key in list(claims):
+            if key not in found:
+                # Taken, but by a transaction that this one's snapshot does not see.
+                msg = f"Key {key!r} is being used by another transaction; try again."
+                raise LedgerBusy(msg)
+            if found[key].operation_id != claims[key].operation_id:
+                books.records[key] = found[key]
+                del claims[key]
+        books.replays = self._entries(
+            Q(operation_id__in=[record.operation_id for record in books.records.values()])
+        )
+        return claims
+
+    def _settle_claims(
+        self, claims: Mapping[str, IdempotencyRecord], outcome: Outcome, now: datetime
+    ) -> None:
+        """Give up the claims of what was refused, and mend those that came to mean another thing.
+
+        Both are rare: a refused operation among others that stand alone, and a call that was
+        answered with an earlier operation's receipt.
+        """
+        mended = []
+        dropped = []
+        for key, claim in claims.items():
+            record = outcome.records.get(key)
+            if record == Record(claim.kind, claim.fingerprint, claim.operation_id):
+                continue
+            dropped.append(key)
+            if record is not None:
+                claim.kind = record.kind
+                claim.fingerprint = record.fingerprint
+                claim.operation_id = record.operation_id
+                mended.append(claim)
+        records = IdempotencyRecord.objects.using(self._using).filter(scope=self._scope)
+        for keys in _chunks(dropped):
+            records.filter(key__in=keys)._raw_delete(self._using)
+        IdempotencyRecord.objects.using(self._using).bulk_create(mended)
+
+    # Locks and what is read under them ------------------------------------------------------
+
+    def _lock(self, requests: Sequence[Request], books: _Books, now: datetime) -> None:
+        """Lock the balances that the operations touch, and read all that the rules may ask.
+
+        Locks: the balances, first those that are made now, in code point order, then the others
+        by primary key.
+        """
+        named = [
+            request.operation.hold_id
+            for request in requests
+            if isinstance(request.operation, Commit | Release | Extend)
+        ]
+        # Which balance a hold is on never changes, so that can be read before the lock.
+        books.holds = self._holds(named)
+        credited: set[Place] = set()
+        touched: set[Place] = set()
+        for request in requests:
+            hold = None
+            if isinstance(request.operation, Commit | Release | Extend):
+                hold = books.holds.get(request.operation.hold_id)
+                if hold is None or hold.status is not HoldStatus.ACTIVE:
+                    # Unknown, or resolved for good: nothing about it can change any more.
+                    continue
+            credited.update(rules.credited_places(request.operation, hold))
+            touched.update(rules.debited_places(request.operation, hold))
+        self._lock_balances(touched | credited, credited, books, now)
+        active = [h.id for h in books.holds.values() if h.status is HoldStatus.ACTIVE]
+        books.holds.update(self._holds(active))
+        self._load_overdue(books, now)
+        resolved = [h.id for h in books.holds.values() if h.status is not HoldStatus.ACTIVE]
+        if resolved:
+            # What resolved a hold is what left nothing on it.
+            entries = self._entries(Q(hold_id__in=resolved, hold_remaining=0))
+            books.resolutions = {
+                group[0].hold.id: group for group in entries.values() if group[0].hold
+            }
+
+    def _lock_balances(
+        self, places: set[Place], credited: set[Place], books: _Books, now: datetime
+    ) -> None:
+        if not places:
+            return
+        if len(places) == 1:
+            self._make_balances(credited, now)
+            self._lock_rows(_are(places), books)
+            return
+        pks = self._find_balances(places)
+        missing = credited - pks.keys()
+        self._make_balances(missing, now)
+        if missing and len(places) == 2:
+            # At most one row is not locked or made by us yet, so no order is to be kept.
+            self._lock_rows(_are(places), books)
+            return
+        if missing:
+            pks = self._find_balances(places)
+        # By primary key, not by name: MariaDB and MySQL lock rows in the order in which they scan
+        # them, whatever the statement's ORDER BY says.
+        for some in _chunks(sorted(pks.values())):
+            self._lock_rows(Q(pk__in=some), books)
+
+    def _find_balances(self, places: Collection[Place]) -> dict[Place, int]:
+        found: dict[Place, int] = {}
+        for some in _chunks(sorted(places), self._terms_per_statement()):
+            rows = Balance.objects.using(self._using).filter(_are(some))
+            found.update(
+                ((subject, item), pk)
+                for pk, subject, item in rows.values_list("pk", "subject", "item")
+            )
+        return found
+
+    def _make_balances(self, places: Iterable[Place], now: datetime) -> None:
+        """Insert the balances that are missing, at zero; a lock can only be had on what is there.
+
+        Locks: on MariaDB and MySQL also those that exist by now, see ``_insert_missing``.
+        """
+        rows = [
+            Balance(subject=subject, item=item, created_at=now, updated_at=now)
+            for subject, item in sorted(places)
+        ]
+        if rows:
+            self._insert_missing(rows, unique=("subject", "item"))
+
+    def _lock_rows(self, which: Q, books: _Books, *, skip_locked: bool = False) -> None:
+        """Lock balances in primary key order and put them in the books.
+
+        Locks: the rows, against other writers but not against new journal entries that refer to
+        them (``FOR NO KEY UPDATE``) where the database makes the difference.
+        """
+        features = connections[self._using].features
+        rows = (
+            Balance.objects.using(self._using)
+            .filter(which)
+            .order_by("pk")
+            .select_for_update(
+                no_key=features.has_select_for_no_key_update, skip_locked=skip_locked
+            )
+            .values_list(*BALANCE_COLUMNS)
+        )
+        for row in rows:
+            locked = balance_from_row(row)
+            books.balances[locked.state.place] = locked
+
+    def _holds(self, hold_ids: Collection[UUID]) -> dict[UUID, HoldState]:
+        holds: dict[UUID, HoldState] = {}
+        for some in _chunks(sorted(set(hold_ids))):
+            rows = Hold.objects.using(self._using).filter(pk__in=some).values_list(*HOLD_COLUMNS)
+            holds.update((row[0], hold_from_row(row)) for row in rows)
+        return holds
+
+    def _load_overdue(self, books: _Books, now: datetime, *, limit: int | None = None) -> None:
+        """Read the overdue holds of the locked balances whose next expiry has passed."""
+        pks = [
+            pk
+            for pk, balance in books.balances.values()
+            if balance.next_expiry_at is not None and balance.next_expiry_at <= now
+        ]
+        for some in _chunks(pks):
+            rows = (
+                Hold.objects.using(self._using)
+                .filter(balance_id__in=some)
+                .overdue_at(now)
+                .order_by("expires_at", "pk")
+                .values_list(*HOLD_COLUMNS)
+            )
+            for row in rows[:limit]:
+                hold = hold_from_row(row)
+                books.overdue.setdefault(hold.place, []).append(hold)
+
+    def _entries(self, which: Q) -> dict[UUID, list[EntryState]]:
+        rows = Entry.objects.using(self._using).filter(which).order_by("pk")
+        operations: dict[UUID, list[EntryState]] = {}
+        for row in rows.values_list(*ENTRY_COLUMNS):
+            entry = entry_from_row(row)
+            operations.setdefault(entry.operation_id, []).append(entry)
+        return operations
+
+    # Writes ---------------------------------------------------------------------------------
+
+    def _write(self, outcome: Outcome, books: _Books, now: datetime) -> None:
+        """Write what the batch did, and see to it that it is announced once it is committed."""
+        draft = outcome.draft
+        pks = {place: locked.pk for place, locked in books.balances.items()}
+        self._write_holds(outcome, pks, now)
+        draft.balances.update(self._settled(draft, pks))
+        self._write_balances(draft.balances, pks, now)
+        Entry.objects.using(self._using).bulk_create(
+            [entry_to_row(entry, pks[entry.subject, entry.item]) for entry in draft.entries]
+        )
+        unused = [
+            pk
+            for place, (pk, balance) in books.balances.items()
+            if balance.version == 0 and place not in draft.balances
+        ]
+        if unused:
+            # Made for a credit that was refused or had been done before.
+            Balance.objects.using(self._using).filter(pk__in=unused)._raw_delete(self._using)
+        if draft.entries:
+            transaction.on_commit(partial(self._announce, outcome), using=self._using, robust=True)
+
+    def _write_holds(self, outcome: Outcome, pks: Mapping[Place, int], now: datetime) -> None:
+        draft = outcome.draft
+        rows = new_hold_rows(draft.entries, draft.holds, pks)
+        Hold.objects.using(self._using).bulk_create(rows)
+        made = {row.pk for row in rows}
+        changed = [hold for hold in draft.holds.values() if hold.id not in made]
+        holds = Hold.objects.using(self._using)
+        for status in HoldStatus:
+            if status is HoldStatus.ACTIVE:
+                continue
+            resolved = [hold.id for hold in changed if hold.status is status]
+            for some in _chunks(resolved):
+                holds.filter(pk__in=some).update(status=status.value, remaining=0, resolved_at=now)
+        active = [
+            Hold(id=hold.id, remaining=hold.remaining, expires_at=hold.expires_at)
+            for hold in changed
+            if hold.status is HoldStatus.ACTIVE
+        ]
+        holds.bulk_update(active, ["remaining", "expires_at"])
+
+    def _settled(
+        self, draft: rules.Draft, pks: Mapping[Place, int]
+    ) -> Iterator[tuple[Place, BalanceState]]:
+        """Look up the earliest expiry where the hold that determined it is gone.
+
+        Only after the holds are written.
+        """
+        places = {pks[place]: place for place in draft.unsettled}
+        for some in _chunks(sorted(places)):
+            rows = (
+                Hold.objects.using(self._using)
+                .filter(balance_id__in=some, status=HoldStatus.ACTIVE.value)
+                .values("balance_id")
+                .annotate(earliest=Min("expires_at"))
+                .values_list("balance_id", "earliest")
+            )
+            for pk, earliest in rows:
+                old = draft.balances[places[pk]]
+                yield (
+                    old.place,
+                    BalanceState(*old.place, old.quantity, old.on_hold, earliest, old.version),
+                )
+
+    def _write_balances(
+        self, balances: Mapping[Place, BalanceState], pks: Mapping[Place, int], now: datetime
+    ) -> None:
+        rows = Balance.objects.using(self._using)
+        if len(balances) == 1:
+            for place, balance in balances.items():
+                rows.filter(pk=pks[place]).update(
+                    quantity=balance.quantity,
+                    on_hold=balance.on_hold,
+                    next_expiry_at=balance.next_expiry_at,
+                    version=balance.version,
+                    updated_at=now,
+                )
+            return
+        # Every row exists and is locked, so this never inserts: it is the one statement by which
+        # every database sets many rows to different values at once. bulk_update() would build an
+        # expression per row and column, at several times the cost.
+        features = connections[self._using].features
+        rows.bulk_create(
+            [
+                Balance(
+                    id=pks[place],
+                    subject=balance.subject,
+                    item=balance.item,
+                    quantity=balance.quantity,
+                    on_hold=balance.on_hold,
+                    next_expiry_at=balance.next_expiry_at,
+                    version=balance.version,
+                    created_at=now,
+                    updated_at=now,
+                )
+                for place, balance in balances.items()
+            ],
+            update_conflicts=True,
+            update_fields=["quantity", "on_hold", "next_expiry_at", "version", "updated_at"],
+            unique_fields=(["id"] if features.supports_update_conflicts_with_target else None),
+        )
+
+    def _insert_missing(self, rows: Sequence[Model], *, unique: Sequence[str]) -> int:
+        """Insert the rows whose unique fields are not taken, in the given order.
+
+        Returns:
+            How many were inserted; on MariaDB and MySQL -1, for not known.
+
+        Locks: the inserted rows. Where another transaction is inserting the same one, waits for
+        its end. On MariaDB and MySQL the existing rows are locked too, exclusively: their
+        ``INSERT IGNORE`` would take shared locks, and two transactions that both have one and
+        both go on to change the row are a deadlock.
+        """
+        connection = connections[self._using]
+        model = type(rows[0])
+        fields = [f for f in model._meta.local_concrete_fields if not f.primary_key]
+        on_conflict = OnConflict.IGNORE
+        update_fields = []
+        if connection.vendor == "mysql":
+            on_conflict = OnConflict.UPDATE
+            update_fields = [model._meta.get_field(unique[0])]
+        size = connection.ops.bulk_batch_size(fields, rows)
+        inserted = 0
+        for some in _chunks(rows, size):
+            query = InsertQuery(model, on_conflict=on_conflict, update_fields=update_fields)
+            query.insert_values(fields, some)
+            with connection.cursor() as cursor:
+                for sql, params in query.get_compiler(self._using).as_sql():
+                    cursor.execute(sql, params)
+                    inserted += cursor.rowcount
+        return -1 if connection.vendor == "mysql" else inserted
+
+    def _terms_per_statement(self) -> int:
+        """Return how many pairs of names one statement may ask for."""
+        most = connections[self._using].features.max_query_params
+        return ROWS_PER_STATEMENT if most is None else min(ROWS_PER_STATEMENT, most // 2)
+
+
+def _are(places: Iterable[Place]) -> Q:
+    """Return the condition that a balance is one of these."""
+    by_item: dict[str, list[str]] = {}
+    for subject, item in sorted(places):
+        by_item.setdefault(item, []).append(subject)
+    return Q(
+        *[Q(item=item, subject__in=subjects) for item, subjects in by_item.items()],
+        _connector=Q.OR,
+    )
+
+
+def _chunks(values: Sequence[T], size: int = ROWS_PER_STATEMENT) -> Iterator[Sequence[T]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

@@ -1,0 +1,437 @@
+"""What goes in: one frozen dataclass per verb, valid from the moment it exists.
+
+Owns the checks of arguments: an operation that was made is well formed, so nothing behind it
+checks again. Must not know balances, databases or time.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import KW_ONLY, dataclass, fields
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from django_inventory.exceptions import (
+    InvalidIdentifier,
+    InvalidOperation,
+    InvalidQuantity,
+    InvalidTTL,
+)
+from django_inventory.values import MAX_QUANTITY
+
+__all__ = [
+    "Acquire",
+    "Commit",
+    "Consume",
+    "Extend",
+    "Hold",
+    "Operation",
+    "Release",
+    "Transfer",
+]
+
+MAX_IDENTIFIER_LENGTH: Final = 255
+MAX_TTL: Final = timedelta(days=36_525)
+MAX_METADATA_BYTES: Final = 65_536
+MAX_METADATA_DEPTH: Final = 20
+DIGEST_HEX_LENGTH: Final = 16
+
+# Control characters (Unicode Cc) and surrogates, which UTF-8 cannot carry.
+_UNSTORABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSTORABLE_IN_JSON: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+def check_identifier(field: str, value: object) -> str:
+    """Return ``value`` as an identifier: 1-255 characters, compared exactly.
+
+    Raises:
+        InvalidIdentifier: no string, empty, too long, with control characters or surrogates, or
+            with white space at either end.
+    """
+    if not isinstance(value, str):
+        raise InvalidIdentifier(field, f"must be a string, not {type(value).__name__}.")
+    if not value:
+        raise InvalidIdentifier(field, "must not be empty.")
+    if len(value) > MAX_IDENTIFIER_LENGTH:
+        raise InvalidIdentifier(field, f"must have at most {MAX_IDENTIFIER_LENGTH} characters.")
+    if _UNSTORABLE.search(value):
+        raise InvalidIdentifier(field, "must not contain control characters or surrogates.")
+    if value != value.strip():
+        raise InvalidIdentifier(field, "must not begin or end with white space.")
+    # Not str(value), which for a member of an Enum that mixes in str gives its name.
+    return str.__str__(value)
+
+
+def check_subject(field: str, value: object) -> str:
+    """Return ``value`` as a subject; a saved model instance becomes ``"app_label.model:pk"``.
+
+    A proxy model counts as the model that it stands for, so that one row is one subject.
+
+    Raises:
+        InvalidIdentifier: as ``check_identifier``, and for an instance that is not saved.
+    """
+    if isinstance(value, str):
+        return check_identifier(field, value)
+    meta = getattr(value, "_meta", None)
+    state = getattr(value, "_state", None)
+    if meta is None or state is None or isinstance(value, type):
+        raise InvalidIdentifier(
+            field, f"must be a string or a saved model instance, not {type(value).__name__}."
+        )
+    pk = getattr(value, "pk", None)
+    if pk is None or state.adding:
+        raise InvalidIdentifier(field, "is a model instance that is not saved yet.")
+    return check_identifier(field, f"{meta.concrete_model._meta.label_lower}:{pk}")
+
+
+def check_scope(value: object) -> str:
+    """Return ``value`` as a scope of keys: like an identifier, but it may be empty.
+
+    Raises:
+        InvalidIdentifier: as ``check_identifier``.
+    """
+    return "" if value == "" else check_identifier("scope", value)
+
+
+def check_hold_id(value: object) -> UUID:
+    """Return ``value``, a UUID or its text, as a UUID.
+
+    Raises:
+        InvalidIdentifier: it is neither.
+    """
+    if isinstance(value, UUID):
+        return value
+    if isinstance(value, str):
+        try:
+            return UUID(value)
+        except ValueError:
+            pass
+    raise InvalidIdentifier("hold_id", "must be a UUID.")
+
+
+def check_quantity(value: object) -> int:
+    """Return ``value`` as a quantity: a whole number of the item's smallest unit.
+
+    Raises:
+        InvalidQuantity: no ``int`` (a ``bool`` is none either), below 1 or above 2**63 - 1.
+    """
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidQuantity("quantity", f"must be an int, not {type(value).__name__}.")
+    if not 1 <= value <= MAX_QUANTITY:
+        raise InvalidQuantity("quantity", f"must be from 1 to {MAX_QUANTITY}.")
+    return int(value)
+
+
+def check_ttl(value: object) -> timedelta:
+    """Return ``value``, a timedelta or a number of seconds, as a timedelta.
+
+    Raises:
+        InvalidTTL: neither of them, not above zero (at the resolution of one microsecond), or
+            above 36,525 days.
+    """
+    if isinstance(value, timedelta):
+        ttl = value
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        # Compared before it becomes a timedelta, which answers NaN, infinities and huge numbers
+        # with errors of three other kinds.
+        if not 0 < value <= MAX_TTL.total_seconds():
+            raise InvalidTTL("ttl", f"must be above zero and at most {MAX_TTL.days} days.")
+        ttl = timedelta(seconds=value)
+    else:
+        raise InvalidTTL(
+            "ttl", f"must be a timedelta or a number of seconds, not {type(value).__name__}."
+        )
+    if not timedelta(0) < ttl <= MAX_TTL:
+        raise InvalidTTL("ttl", f"must be above zero and at most {MAX_TTL.days} days.")
+    return ttl
+
+
+def check_reference(value: object) -> str:
+    """Return ``value`` as a reference: free text of at most 255 characters, possibly empty.
+
+    Raises:
+        InvalidOperation: no string, too long, or with control characters or surrogates.
+    """
+    if not isinstance(value, str):
+        raise InvalidOperation("reference", f"must be a string, not {type(value).__name__}.")
+    if len(value) > MAX_IDENTIFIER_LENGTH:
+        raise InvalidOperation(
+            "reference", f"must have at most {MAX_IDENTIFIER_LENGTH} characters."
+        )
+    if _UNSTORABLE.search(value):
+        raise InvalidOperation("reference", "must not contain control characters or surrogates.")
+    return str.__str__(value)
+
+
+def _check_json(value: object, depth: int) -> None:
+    """Refuse what no database of ours would give back as it went in."""
+    if depth > MAX_METADATA_DEPTH:
+        raise InvalidOperation("metadata", f"must nest at most {MAX_METADATA_DEPTH} levels.")
+    if isinstance(value, str):
+        if _UNSTORABLE_IN_JSON.search(value):
+            raise InvalidOperation("metadata", "must not contain NUL or surrogates.")
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            if not isinstance(name, str):
+                raise InvalidOperation("metadata", "must have strings for names.")
+            _check_json(name, depth)
+            _check_json(member, depth + 1)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            _check_json(member, depth + 1)
+
+
+def _canonical_json(value: object) -> str:
+    return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def check_metadata(value: object) -> dict[str, Any] | None:
+    """Return ``value`` as metadata: None, or a copy of the JSON object that it is.
+
+    Raises:
+        InvalidOperation: no dict with string names, not JSON (NaN and infinities included),
+            nested deeper than 20 levels, above 65,536 bytes, or with NUL or surrogates in it.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise InvalidOperation("metadata", f"must be a dict, not {type(value).__name__}.")
+    _check_json(value, depth=1)
+    try:
+        text = _canonical_json(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidOperation("metadata", "must be a JSON object.") from error
+    if len(text) > MAX_METADATA_BYTES:
+        raise InvalidOperation("metadata", f"must have at most {MAX_METADATA_BYTES} bytes as JSON.")
+    copy: dict[str, Any] = json.loads(text)
+    return copy
+
+
+def _digest(value: object) -> str:
+    if isinstance(value, timedelta):
+        value = value // timedelta(microseconds=1)
+    elif isinstance(value, UUID):
+        value = str(value)
+    text = _canonical_json(value).encode()
+    return blake2b(text, digest_size=DIGEST_HEX_LENGTH // 2).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    """What all operations share. Not to be used by itself."""
+
+    kind: ClassVar[str]
+
+    def _set(self, **values: object) -> None:
+        """Put normalised values in place; only while the instance is being made."""
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def fingerprint(self) -> str:
+        """Return a digest of each argument that makes up the intent, side by side.
+
+        16 hexadecimal digits (64 bits of BLAKE2b) for each of ``fingerprint_fields()``, so that a
+        conflict can name the arguments that differ without keeping their values.
+        """
+        return "".join([_digest(getattr(self, name)) for name in self.fingerprint_fields()])
+
+    @classmethod
+    def fingerprint_fields(cls) -> tuple[str, ...]:
+        """Return the arguments that make up the intent: all but the key and the actor."""
+        return tuple(field.name for field in fields(cls) if field.name not in {"key", "actor"})
+
+    def differing_fields(self, fingerprint: str) -> tuple[str, ...]:
+        """Return the names of the arguments whose digests differ from those in ``fingerprint``."""
+        own = self.fingerprint()
+        return tuple(
+            name
+            for number, name in enumerate(self.fingerprint_fields())
+            if own[number * DIGEST_HEX_LENGTH :][:DIGEST_HEX_LENGTH]
+            != fingerprint[number * DIGEST_HEX_LENGTH :][:DIGEST_HEX_LENGTH]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Movement(_Operation):
+    """What acquire and consume share: a quantity in or out of one balance."""
+
+    key: str
+    subject: str
+    item: str
+    quantity: int
+    _: KW_ONLY
+    reference: str = ""
+    metadata: dict[str, Any] | None = None
+    actor: str = ""
+
+    def __post_init__(self) -> None:
+        self._set(
+            key=check_identifier("key", self.key),
+            subject=check_subject("subject", self.subject),
+            item=check_identifier("item", self.item),
+            quantity=check_quantity(self.quantity),
+            **_check_notes(self),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire(_Movement):
+    """Credit ``quantity`` of ``item`` to ``subject``."""
+
+    kind = "acquire"
+
+
+@dataclass(frozen=True, slots=True)
+class Consume(_Movement):
+    """Debit ``quantity`` of ``item`` from what ``subject`` has free."""
+
+    kind = "consume"
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer(_Operation):
+    """Move ``quantity`` of ``item`` from what ``source`` has free to ``destination``."""
+
+    kind = "transfer"
+
+    key: str
+    source: str
+    destination: str
+    item: str
+    quantity: int
+    _: KW_ONLY
+    reference: str = ""
+    metadata: dict[str, Any] | None = None
+    actor: str = ""
+
+    def __post_init__(self) -> None:
+        self._set(
+            key=check_identifier("key", self.key),
+            source=check_subject("source", self.source),
+            destination=check_subject("destination", self.destination),
+            item=check_identifier("item", self.item),
+            quantity=check_quantity(self.quantity),
+            **_check_notes(self),
+        )
+        if self.source == self.destination:
+            raise InvalidOperation("destination", "must differ from the source.")
+
+
+@dataclass(frozen=True, slots=True)
+class Hold(_Operation):
+    """Reserve ``quantity`` of ``item`` that ``subject`` has free, for ``ttl`` from now."""
+
+    kind = "hold"
+
+    key: str
+    subject: str
+    item: str
+    quantity: int
+    ttl: timedelta
+    _: KW_ONLY
+    reference: str = ""
+    metadata: dict[str, Any] | None = None
+    actor: str = ""
+
+    def __post_init__(self) -> None:
+        self._set(
+            key=check_identifier("key", self.key),
+            subject=check_subject("subject", self.subject),
+            item=check_identifier("item", self.item),
+            quantity=check_quantity(self.quantity),
+            ttl=check_ttl(self.ttl),
+            **_check_notes(self),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Commit(_Operation):
+    """Let what is held leave for good: consumed, or credited to ``to``.
+
+    ``quantity`` None means all that is still held. Below that, the rest is released, or stays on
+    hold with ``keep_remainder``, which needs a key: two equal part-commits are both meant.
+    """
+
+    kind = "commit"
+
+    hold_id: UUID
+    _: KW_ONLY
+    quantity: int | None = None
+    keep_remainder: bool = False
+    to: str | None = None
+    key: str | None = None
+    reference: str = ""
+    metadata: dict[str, Any] | None = None
+    actor: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.keep_remainder, bool):
+            raise InvalidOperation("keep_remainder", "must be a bool.")
+        self._set(
+            hold_id=check_hold_id(self.hold_id),
+            quantity=None if self.quantity is None else check_quantity(self.quantity),
+            to=None if self.to is None else check_subject("to", self.to),
+            key=None if self.key is None else check_identifier("key", self.key),
+            **_check_notes(self),
+        )
+        if self.keep_remainder and self.key is None:
+            raise InvalidOperation("key", "is required with keep_remainder.")
+
+
+@dataclass(frozen=True, slots=True)
+class Release(_Operation):
+    """Give back to the free quantity what is left on hold."""
+
+    kind = "release"
+
+    hold_id: UUID
+    _: KW_ONLY
+    key: str | None = None
+    reference: str = ""
+    metadata: dict[str, Any] | None = None
+    actor: str = ""
+
+    def __post_init__(self) -> None:
+        self._set(
+            hold_id=check_hold_id(self.hold_id),
+            key=None if self.key is None else check_identifier("key", self.key),
+            **_check_notes(self),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Extend(_Operation):
+    """Let the hold expire ``ttl`` from now, be that later or sooner than before."""
+
+    kind = "extend"
+
+    hold_id: UUID
+    ttl: timedelta
+    _: KW_ONLY
+    key: str | None = None
+    reference: str = ""
+    metadata: dict[str, Any] | None = None
+    actor: str = ""
+
+    def __post_init__(self) -> None:
+        self._set(
+            hold_id=check_hold_id(self.hold_id),
+            ttl=check_ttl(self.ttl),
+            key=None if self.key is None else check_identifier("key", self.key),
+            **_check_notes(self),
+        )
+
+
+Operation = Acquire | Consume | Transfer | Hold | Commit | Release | Extend
+
+
+def _check_notes(operation: Operation | _Movement) -> dict[str, Any]:
+    """Check what every operation takes beside its own arguments: reference, metadata, actor."""
+    return {
+        "reference": check_reference(operation.reference),
+        "metadata": check_metadata(operation.metadata),
+        "actor": "" if operation.actor == "" else check_subject("actor", operation.actor),
+    }
