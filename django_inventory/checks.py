@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from django.apps.config import AppConfig
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
 from django_inventory import conf
 from django_inventory.ledgers import get_ledger
 
 
-@register
-def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+@checks.register
+def check_settings(**_: Any) -> list[checks.CheckMessage]:
     """Check ``settings.INVENTORY``: inventory.E001 to E002 and W001."""
     try:
         unknown = conf.unknown_settings()
     except ImproperlyConfigured as error:
-        return [Error(str(error), id="inventory.E001")]
-    messages: list[CheckMessage] = [
-        Warning(
+        return [checks.Error(str(error), id="inventory.E001")]
+    messages: list[checks.CheckMessage] = [
+        checks.Warning(
             f"INVENTORY[{name!r}] means nothing.",
             hint=f"Known are {', '.join(sorted(conf.KNOWN_SETTINGS))}.",
             id="inventory.W001",
@@ -31,10 +29,10 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     try:
         get_ledger()
     except ImproperlyConfigured as error:
-        messages.append(Error(str(error), id="inventory.E001"))
+        messages.append(checks.Error(str(error), id="inventory.E001"))
     except Exception as error:  # noqa: BLE001 - whatever a ledger's constructor raises is told
         messages.append(
-            Error(
+            checks.Error(
                 f"The ledger cannot be made from INVENTORY['OPTIONS']: {error}",
                 id="inventory.E002",
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -16,7 +16,14 @@ serves ``startswith``. SQLite's default (BINARY) is exact already.
 """
 
 
-class ExactCharField(models.CharField):
+if TYPE_CHECKING:
+    # Generic in its stubs only.
+    _CharField = models.CharField[str, str]
+else:
+    _CharField = models.CharField
+
+
+class ExactCharField(_CharField):
     """A ``CharField`` in which case, accents and all else count, on every database."""
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:

@@ -329,7 +329,7 @@ class Entry(models.Model):
             raise EntryImmutable
         super().save(*args, **kwargs)
 
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def delete(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse.
 
         Raises:

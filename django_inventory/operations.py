@@ -112,16 +112,16 @@ def check_hold_id(value: object) -> UUID:
     raise InvalidIdentifier("hold_id", "must be a UUID.")
 
 
-def check_quantity(value: object) -> int:
+def check_quantity(value: object, field: str = "quantity") -> int:
     """Return ``value`` as a quantity: a whole number of the item's smallest unit.
 
     Raises:
         InvalidQuantity: no ``int`` (a ``bool`` is none either), below 1 or above 2**63 - 1.
     """
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidQuantity("quantity", f"must be an int, not {type(value).__name__}.")
+        raise InvalidQuantity(field, f"must be an int, not {type(value).__name__}.")
     if not 1 <= value <= MAX_QUANTITY:
-        raise InvalidQuantity("quantity", f"must be from 1 to {MAX_QUANTITY}.")
+        raise InvalidQuantity(field, f"must be from 1 to {MAX_QUANTITY}.")
     return int(value)
 
 

@@ -14,10 +14,28 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from django_inventory.exceptions import EntryImmutable
-from django_inventory.values import HoldStatus
+from django_inventory.values import BalanceSnapshot, HoldStatus
 
 if TYPE_CHECKING:
     from django_inventory.models import Balance, Entry, Hold  # noqa: F401 - in annotations
+
+
+def _overdue_quantity(now: datetime) -> Case:
+    """Return what a balance's overdue holds reserve; nothing is looked up where there are none."""
+    overdue = (
+        apps.get_model("django_inventory", "Hold")
+        ._base_manager.filter(
+            balance=OuterRef("pk"), status=HoldStatus.ACTIVE.value, expires_at__lte=now
+        )
+        .values("balance")
+        .annotate(total=Sum("remaining"))
+        .values("total")
+    )
+    return Case(
+        When(next_expiry_at__lte=now, then=Coalesce(Subquery(overdue), Value(0))),
+        default=Value(0),
+        output_field=models.BigIntegerField(),
+    )
 
 
 class BalanceQuerySet(models.QuerySet["Balance"]):
@@ -29,22 +47,18 @@ class BalanceQuerySet(models.QuerySet["Balance"]):
         A hold whose time is over counts as free, whether or not its expiry has been recorded.
         Holds are looked at only where ``next_expiry_at`` has passed.
         """
-        holds = apps.get_model("django_inventory", "Hold")._base_manager
-        overdue = (
-            holds.filter(balance=OuterRef("pk"), status=HoldStatus.ACTIVE, expires_at__lte=now)
-            .values("balance")
-            .annotate(total=Sum("remaining"))
-            .values("total")
-        )
+        overdue = _overdue_quantity(now)
         return self.annotate(
-            overdue_quantity=Case(
-                When(next_expiry_at__lte=now, then=Coalesce(Subquery(overdue), Value(0))),
-                default=Value(0),
-                output_field=models.BigIntegerField(),
-            ),
-            free_quantity=F("quantity") + F("overdue_quantity"),
-            held_quantity=F("on_hold") - F("overdue_quantity"),
+            free_quantity=F("quantity") + overdue, held_quantity=F("on_hold") - overdue
         )
+
+    def snapshots_at(self, now: datetime) -> list[BalanceSnapshot]:
+        """Return what is owned at ``now``, in code point order of item and subject."""
+        overdue = _overdue_quantity(now)
+        rows = self.order_by("item", "subject").values_list(
+            "subject", "item", F("quantity") + overdue, F("on_hold") - overdue
+        )
+        return [BalanceSnapshot(*row) for row in rows]
 
     def non_zero(self) -> Self:
         """Leave out what is owned no longer."""
@@ -76,7 +90,7 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         EntryImmutable: from every method that would.
     """
 
-    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise EntryImmutable
 
     def bulk_create(self, *args: Any, **kwargs: Any) -> Any:

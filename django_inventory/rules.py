@@ -211,15 +211,19 @@ class Draft:
         self.unsettled: set[Place] = set()
 
     def balance(self, place: Place) -> BalanceState | None:
+        """Return the balance as the draft leaves it."""
         return self.balances.get(place) or self.books.balance(place)
 
     def hold(self, hold_id: UUID) -> HoldState | None:
+        """Return the hold as the draft leaves it."""
         return self.holds.get(hold_id) or self.books.hold(hold_id)
 
     def overdue_holds(self, place: Place) -> list[HoldState]:
+        """Return the overdue holds that the draft has not recorded."""
         return [] if place in self.expired else self.books.overdue_holds(place)
 
     def resolution(self, hold_id: UUID) -> list[EntryState]:
+        """Return the entries that resolved the hold, in the draft or before it."""
         return self.resolutions.get(hold_id) or self.books.resolution(hold_id)
 
     def merge(self, other: Draft) -> None:
@@ -463,7 +467,7 @@ def _commit(draft: Draft, cause: _Cause, operation: Commit) -> Receipt:
     hold = _find_hold(draft, operation.hold_id)
     if hold.status is HoldStatus.COMMITTED:
         entries = draft.resolution(hold.id)
-        if _is_same_commit(operation, hold, entries):
+        if _is_same_commit(operation, entries):
             return receipt_of(entries, replayed=True)
     _check_active(draft, hold)
     committed = hold.remaining if operation.quantity is None else operation.quantity
@@ -491,7 +495,7 @@ def _commit(draft: Draft, cause: _Cause, operation: Commit) -> Receipt:
     return receipt_of(entries, replayed=False)
 
 
-def _is_same_commit(operation: Commit, hold: HoldState, entries: list[EntryState]) -> bool:
+def _is_same_commit(operation: Commit, entries: list[EntryState]) -> bool:
     """Tell whether the hold was committed by the same arguments, read from the journal."""
     from_holder = next(entry for entry in entries if entry.on_hold_delta)
     received = [entry.subject for entry in entries if entry is not from_holder]

@@ -42,7 +42,7 @@ def _configured() -> Ledger:
     return backend(**conf.options())
 
 
-def _forget_configured(*, setting: str, **kwargs: Any) -> None:
+def _forget_configured(*, setting: str, **_: Any) -> None:
     if setting == "INVENTORY":
         _configured.cache_clear()
 

@@ -10,7 +10,6 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, cast, get_args, overload
 from uuid import UUID
 
@@ -33,6 +32,7 @@ from django_inventory.operations import (
     Transfer,
     check_hold_id,
     check_identifier,
+    check_quantity,
     check_scope,
     check_subject,
 )
@@ -52,13 +52,13 @@ def _async_twin(
 ) -> Callable[Concatenate[L, P], Coroutine[Any, Any, R]]:
     """Make the async twin of a method, whatever class has overridden the method since."""
 
-    @wraps(method)
-    async def twin(self: L, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def twin(self: L, /, *args: P.args, **kwargs: P.kwargs) -> R:
         bound = cast("Callable[P, R]", getattr(self, method.__name__))
         return await sync_to_async(bound)(*args, **kwargs)
 
     twin.__name__ = f"a{method.__name__}"
-    twin.__qualname__ = f"Ledger.a{method.__name__}"
+    twin.__qualname__ = f"Ledger.{twin.__name__}"
+    twin.__module__ = method.__module__
     twin.__doc__ = f"Do what ``{method.__name__}`` does, for async callers."
     return twin
 
@@ -92,7 +92,7 @@ class Ledger(ABC):
             InvalidIdentifier: the scope's form is refused.
         """
         ledger = copy.copy(self)
-        ledger._scope = check_scope(scope)
+        ledger._scope = check_scope(scope)  # noqa: SLF001 - a copy of itself
         return ledger
 
     # Mutations ------------------------------------------------------------------------------
@@ -341,13 +341,11 @@ class Ledger(ABC):
         from the instant it expires.
 
         Raises:
-            InvalidOperation: ``limit`` is no whole number from 1.
+            InvalidQuantity: ``limit`` is no whole number from 1.
             LedgerBusy: the database gave up; what was recorded until then stays.
         """
-        if limit is not None and (
-            not isinstance(limit, int) or isinstance(limit, bool) or limit < 1
-        ):
-            raise InvalidOperation("limit", "must be an int from 1, or None.")
+        if limit is not None:
+            limit = check_quantity(limit, "limit")
         return self._expire_holds(self._clock(), limit)
 
     # Reads ----------------------------------------------------------------------------------
@@ -405,8 +403,8 @@ class Ledger(ABC):
         self, operations: Iterable[Operation], *, atomic: bool = True
     ) -> list[Receipt] | list[Result]:
         """Do what ``post`` does, for async callers."""
-        # Written out, since ParamSpec does not carry overloads.
-        return await sync_to_async(self.post)(operations, atomic=atomic)
+        # Written out, since a ParamSpec does not carry overloads.
+        return await sync_to_async(lambda: self.post(operations, atomic=atomic))()
 
     # What a ledger supplies -----------------------------------------------------------------
 

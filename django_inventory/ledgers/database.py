@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 from django.db import connections, transaction
@@ -119,7 +119,7 @@ class DatabaseLedger(Ledger):
         fresh = [request for request in requests if request.operation.key not in books.records]
         self._lock(fresh, books, now)
         outcome = batch.run(requests, books, now, uuid7, atomic=atomic)
-        self._settle_claims(claims, outcome, now)
+        self._settle_claims(claims, outcome)
         self._write(outcome, books, now)
         return outcome.results
 
@@ -154,15 +154,14 @@ class DatabaseLedger(Ledger):
         return len(outcome.draft.entries)
 
     def _balance(self, subject: str, item: str, now: datetime) -> BalanceSnapshot:
-        rows = Balance.objects.using(self._using).filter(subject=subject, item=item).at(now)
-        for quantity, on_hold in rows.values_list("free_quantity", "held_quantity"):
-            return BalanceSnapshot(subject, item, quantity, on_hold)
+        rows = Balance.objects.using(self._using).filter(subject=subject, item=item)
+        for snapshot in rows.snapshots_at(now):
+            return snapshot
         return BalanceSnapshot(subject, item, 0, 0)
 
     def _balances(self, subject: str, now: datetime) -> list[BalanceSnapshot]:
-        rows = Balance.objects.using(self._using).filter(subject=subject).non_zero().at(now)
-        columns = rows.order_by("item").values_list("item", "free_quantity", "held_quantity")
-        return [BalanceSnapshot(subject, *row) for row in columns]
+        rows = Balance.objects.using(self._using).filter(subject=subject).non_zero()
+        return rows.snapshots_at(now)
 
     def _get_hold(self, hold_id: UUID, now: datetime) -> HoldSnapshot:
         rows = Hold.objects.using(self._using).filter(pk=hold_id).values_list(*HOLD_COLUMNS)
@@ -194,19 +193,16 @@ class DatabaseLedger(Ledger):
                 )
         if not claims:
             return claims
-        rows = [claims[key] for key in sorted(claims)]
-        inserted = self._insert_missing(rows, unique=("scope", "key"))
-        if inserted == len(rows):
+        in_order = [claims[key] for key in sorted(claims)]
+        if self._insert_missing(in_order, unique=("scope", "key")) == len(claims):
             return claims
         records = IdempotencyRecord.objects.using(self._using).filter(scope=self._scope)
         found: dict[str, Record] = {}
         for keys in _chunks(sorted(claims)):
-            found.update(
-                (key, Record(*columns))
-                for key, *columns in records.filter(key__in=keys).values_list(
-                    "key", "kind", "fingerprint", "operation_id"
-                )
-            )
+            rows = records.filter(key__in=keys)
+            columns = rows.values_list("key", "kind", "fingerprint", "operation_id")
+            for key, kind, fingerprint, operation_id in columns:
+                found[key] = Record(kind, fingerprint, operation_id)
         for key in list(claims):
             if key not in found:
                 # Taken, but by a transaction that this one's snapshot does not see.
@@ -220,9 +216,7 @@ class DatabaseLedger(Ledger):
         )
         return claims
 
-    def _settle_claims(
-        self, claims: Mapping[str, IdempotencyRecord], outcome: Outcome, now: datetime
-    ) -> None:
+    def _settle_claims(self, claims: Mapping[str, IdempotencyRecord], outcome: Outcome) -> None:
         """Give up the claims of what was refused, and mend those that came to mean another thing.
 
         Both are rare: a refused operation among others that stand alone, and a call that was
@@ -242,7 +236,7 @@ class DatabaseLedger(Ledger):
                 mended.append(claim)
         records = IdempotencyRecord.objects.using(self._using).filter(scope=self._scope)
         for keys in _chunks(dropped):
-            records.filter(key__in=keys)._raw_delete(self._using)
+            records.filter(key__in=keys).delete()
         IdempotencyRecord.objects.using(self._using).bulk_create(mended)
 
     # Locks and what is read under them ------------------------------------------------------
@@ -295,7 +289,7 @@ class DatabaseLedger(Ledger):
         pks = self._find_balances(places)
         missing = credited - pks.keys()
         self._make_balances(missing, now)
-        if missing and len(places) == 2:
+        if missing and len(places) == 2:  # noqa: PLR2004 - a pair
             # At most one row is not locked or made by us yet, so no order is to be kept.
             self._lock_rows(_are(places), books)
             return
@@ -401,7 +395,7 @@ class DatabaseLedger(Ledger):
         ]
         if unused:
             # Made for a credit that was refused or had been done before.
-            Balance.objects.using(self._using).filter(pk__in=unused)._raw_delete(self._using)
+            Balance.objects.using(self._using).filter(pk__in=unused).delete()
         if draft.entries:
             transaction.on_commit(partial(self._announce, outcome), using=self._using, robust=True)
 
@@ -509,7 +503,7 @@ class DatabaseLedger(Ledger):
         inserted = 0
         for some in _chunks(rows, size):
             query = InsertQuery(model, on_conflict=on_conflict, update_fields=update_fields)
-            query.insert_values(fields, some)
+            query.insert_values(fields, list(some))
             with connection.cursor() as cursor:
                 for sql, params in query.get_compiler(self._using).as_sql():
                     cursor.execute(sql, params)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import django.db.models.deletion
 import django.db.models.expressions
+from django.db import migrations, models
+
 import django_inventory.fields
 import django_inventory.ids
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

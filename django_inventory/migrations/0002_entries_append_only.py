@@ -37,12 +37,12 @@ DROP FUNCTION {FUNCTION}();
 """
 
 
-def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def install(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(INSTALL, params=None)
 
 
-def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+def remove(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(REMOVE, params=None)
 
