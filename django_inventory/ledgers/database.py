@@ -48,6 +48,9 @@ T = TypeVar("T")
 ROWS_PER_STATEMENT: Final = 5_000
 """Where a list of values is as long as the caller made it: how many go into one statement."""
 
+SQLITE_PLACES_PER_STATEMENT: Final = 400
+"""SQLite refuses a statement with 1,000 terms in one OR, or (old ones) 1,000 parameters."""
+
 SWEEP_BALANCES: Final = 200
 SWEEP_HOLDS: Final = 1_000
 """How many balances and holds the sweep takes in one transaction, at most."""
@@ -125,24 +128,29 @@ class DatabaseLedger(Ledger):
 
     def _expire_holds(self, now: datetime, limit: int | None) -> int:
         expired = 0
+        after_pk = 0
         while limit is None or expired < limit:
             most = SWEEP_HOLDS if limit is None else min(SWEEP_HOLDS, limit - expired)
-            step = in_transaction(partial(self._sweep_in_block, now, most), self._using)
-            if not step:
+            pks = self._overdue_balances(now, after_pk)
+            if not pks:
                 break
+            step = in_transaction(partial(self._sweep_in_block, pks, now, most), self._using)
             expired += step
+            if step < most:
+                # All that these had, but for those that somebody else has locked.
+                after_pk = pks[-1]
         return expired
 
-    def _sweep_in_block(self, now: datetime, limit: int) -> int:
-        """Record some overdue holds; return how many.
+    def _overdue_balances(self, now: datetime, after_pk: int) -> list[int]:
+        rows = Balance.objects.using(self._using).filter(next_expiry_at__lte=now, pk__gt=after_pk)
+        return list(rows.order_by("pk").values_list("pk", flat=True)[:SWEEP_BALANCES])
+
+    def _sweep_in_block(self, pks: Sequence[int], now: datetime, limit: int) -> int:
+        """Record overdue holds of these balances; return how many.
 
         Locks: the balances, by primary key, leaving out those that others have locked where the
-        database can; whoever has them locked records the expiries itself.
+        database can; whoever changes them records the expiries itself.
         """
-        overdue = Balance.objects.using(self._using).filter(next_expiry_at__lte=now)
-        pks = list(overdue.order_by("next_expiry_at").values_list("pk", flat=True)[:SWEEP_BALANCES])
-        if not pks:
-            return 0
         features = connections[self._using].features
         books = _Books()
         self._lock_rows(
@@ -302,7 +310,7 @@ class DatabaseLedger(Ledger):
 
     def _find_balances(self, places: Collection[Place]) -> dict[Place, int]:
         found: dict[Place, int] = {}
-        for some in _chunks(sorted(places), self._terms_per_statement()):
+        for some in _chunks(sorted(places), self._places_per_statement()):
             rows = Balance.objects.using(self._using).filter(_are(some))
             found.update(
                 ((subject, item), pk)
@@ -510,19 +518,26 @@ class DatabaseLedger(Ledger):
                     inserted += cursor.rowcount
         return -1 if connection.vendor == "mysql" else inserted
 
-    def _terms_per_statement(self) -> int:
-        """Return how many pairs of names one statement may ask for."""
-        most = connections[self._using].features.max_query_params
-        return ROWS_PER_STATEMENT if most is None else min(ROWS_PER_STATEMENT, most // 2)
+    def _places_per_statement(self) -> int:
+        """Return how many balances one statement may ask for by name."""
+        is_sqlite = connections[self._using].vendor == "sqlite"
+        return SQLITE_PLACES_PER_STATEMENT if is_sqlite else ROWS_PER_STATEMENT
 
 
 def _are(places: Iterable[Place]) -> Q:
-    """Return the condition that a balance is one of these."""
-    by_item: dict[str, list[str]] = {}
+    """Return the condition that a balance is one of these.
+
+    Items with the same subjects share a term, so that a basket, or one item of many subjects, is
+    a single one.
+    """
+    subjects_of: dict[str, list[str]] = {}
     for subject, item in sorted(places):
-        by_item.setdefault(item, []).append(subject)
+        subjects_of.setdefault(item, []).append(subject)
+    items_of: dict[tuple[str, ...], list[str]] = {}
+    for item, subjects in subjects_of.items():
+        items_of.setdefault(tuple(subjects), []).append(item)
     return Q(
-        *[Q(item=item, subject__in=subjects) for item, subjects in by_item.items()],
+        *[Q(subject__in=subjects, item__in=items) for subjects, items in items_of.items()],
         _connector=Q.OR,
     )
 
