@@ -168,20 +168,29 @@ def check_reference(value: object) -> str:
 
 def _check_json(value: object, depth: int) -> None:
     """Refuse what no database of ours would give back as it went in."""
-    if depth > MAX_METADATA_DEPTH:
-        raise InvalidOperation("metadata", f"must nest at most {MAX_METADATA_DEPTH} levels.")
     if isinstance(value, str):
         if _UNSTORABLE_IN_JSON.search(value):
             raise InvalidOperation("metadata", "must not contain NUL or surrogates.")
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            if not isinstance(name, str):
-                raise InvalidOperation("metadata", "must have strings for names.")
-            _check_json(name, depth)
-            _check_json(member, depth + 1)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, dict | list | tuple):
+        if depth > MAX_METADATA_DEPTH:
+            raise InvalidOperation("metadata", f"must nest at most {MAX_METADATA_DEPTH} levels.")
         for member in value:
             _check_json(member, depth + 1)
+        if isinstance(value, dict):
+            if not all(isinstance(name, str) for name in value):
+                raise InvalidOperation("metadata", "must have strings for names.")
+            for member in value.values():
+                _check_json(member, depth + 1)
+
+
+def _exact_float(text: str) -> float | int:
+    """Return a float as every database gives it back.
+
+    PostgreSQL keeps 1e23 as a one and 23 zeros, which is another number than the float 1e23. A
+    whole number with all the digits of the float is the same everywhere.
+    """
+    value = float(text)
+    return int(value) if "e" in text and value.is_integer() else value
 
 
 def _canonical_json(value: object) -> str:
@@ -206,7 +215,7 @@ def check_metadata(value: object) -> dict[str, Any] | None:
         raise InvalidOperation("metadata", "must be a JSON object.") from error
     if len(text) > MAX_METADATA_BYTES:
         raise InvalidOperation("metadata", f"must have at most {MAX_METADATA_BYTES} bytes as JSON.")
-    copy: dict[str, Any] = json.loads(text)
+    copy: dict[str, Any] = json.loads(text, parse_float=_exact_float)
     return copy
 
 
