@@ -67,6 +67,13 @@ class Balance(models.Model):
     class Meta:
         verbose_name = _("balance")
         verbose_name_plural = _("balances")
+        # None to add, change or delete, which nobody may: a right to do so would be a lie.
+        default_permissions = ("view",)
+        permissions = [
+            ("acquire_balance", "Can acquire for a balance"),
+            ("consume_balance", "Can consume from a balance"),
+            ("transfer_balance", "Can transfer between balances"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["subject", "item"], name="inventory_balance_subject_item_unique"
@@ -119,7 +126,7 @@ class Hold(models.Model):
         _("quantity"), help_text=_("What was reserved at first, in the item's smallest unit.")
     )
     remaining = models.BigIntegerField(_("remaining"), help_text=_("What is reserved now."))
-    status = models.CharField(_("status"), max_length=MAX_KIND_LENGTH, choices=HOLD_STATUSES)
+    status = ExactCharField(_("status"), max_length=MAX_KIND_LENGTH, choices=HOLD_STATUSES)
     expires_at = models.DateTimeField(_("expires"))
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
     key = ExactCharField(_("key"), max_length=MAX_IDENTIFIER_LENGTH)
@@ -134,6 +141,13 @@ class Hold(models.Model):
     class Meta:
         verbose_name = _("hold")
         verbose_name_plural = _("holds")
+        default_permissions = ("view",)
+        permissions = [
+            ("place_hold", "Can place a hold"),
+            ("commit_hold", "Can commit a hold"),
+            ("release_hold", "Can release a hold"),
+            ("extend_hold", "Can extend a hold"),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(quantity__gte=1), name="inventory_hold_quantity_positive"
@@ -170,8 +184,8 @@ class IdempotencyRecord(models.Model):
 
     scope = ExactCharField(_("scope"), max_length=MAX_IDENTIFIER_LENGTH, blank=True, default="")
     key = ExactCharField(_("key"), max_length=MAX_IDENTIFIER_LENGTH)
-    kind = models.CharField(_("kind"), max_length=MAX_KIND_LENGTH, choices=KINDS)
-    fingerprint = models.CharField(
+    kind = ExactCharField(_("kind"), max_length=MAX_KIND_LENGTH, choices=KINDS)
+    fingerprint = ExactCharField(
         _("fingerprint"),
         max_length=MAX_FINGERPRINT_LENGTH,
         help_text=_("A digest of each argument, side by side."),
@@ -182,6 +196,7 @@ class IdempotencyRecord(models.Model):
     class Meta:
         verbose_name = _("idempotency record")
         verbose_name_plural = _("idempotency records")
+        default_permissions = ("view",)
         constraints = [
             models.UniqueConstraint(
                 fields=["scope", "key"], name="inventory_idempotencyrecord_scope_key_unique"
@@ -210,7 +225,7 @@ class Entry(models.Model):
         _("sequence"), help_text=_("1, 2, 3, ... for each balance, without gaps.")
     )
     operation_id = models.UUIDField(_("operation"))
-    kind = models.CharField(_("kind"), max_length=MAX_KIND_LENGTH, choices=KINDS)
+    kind = ExactCharField(_("kind"), max_length=MAX_KIND_LENGTH, choices=KINDS)
     key = ExactCharField(_("key"), max_length=MAX_IDENTIFIER_LENGTH, blank=True, default="")
     hold = models.ForeignKey(
         Hold,
@@ -245,6 +260,7 @@ class Entry(models.Model):
     class Meta:
         verbose_name = _("entry")
         verbose_name_plural = _("entries")
+        default_permissions = ("view",)
         base_manager_name = "objects"
         constraints = [
             models.UniqueConstraint(
@@ -272,7 +288,13 @@ class Entry(models.Model):
                 condition=Q(
                     hold__isnull=True, hold_remaining__isnull=True, hold_expires_at__isnull=True
                 )
-                | Q(hold__isnull=False, hold_remaining__gte=0, hold_expires_at__isnull=False),
+                # A CHECK passes where it is unknown, so NULL has to be refused by name.
+                | Q(
+                    hold__isnull=False,
+                    hold_remaining__isnull=False,
+                    hold_remaining__gte=0,
+                    hold_expires_at__isnull=False,
+                ),
                 name="inventory_entry_hold_complete",
             ),
             models.CheckConstraint(

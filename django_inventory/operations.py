@@ -193,7 +193,8 @@ def _exact_float(text: str) -> float | int:
     return int(value) if "e" in text and value.is_integer() else value
 
 
-def _canonical_json(value: object) -> str:
+def canonical_json(value: object) -> str:
+    """Return ``value`` as JSON, the same text for the same JSON; True is not 1 there."""
     return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
@@ -210,7 +211,7 @@ def check_metadata(value: object) -> dict[str, Any] | None:
         raise InvalidOperation("metadata", f"must be a dict, not {type(value).__name__}.")
     _check_json(value, depth=1)
     try:
-        text = _canonical_json(value)
+        text = canonical_json(value)
     except (TypeError, ValueError) as error:
         raise InvalidOperation("metadata", "must be a JSON object.") from error
     if len(text) > MAX_METADATA_BYTES:
@@ -224,7 +225,7 @@ def _digest(value: object) -> str:
         value = value // timedelta(microseconds=1)
     elif isinstance(value, UUID):
         value = str(value)
-    text = _canonical_json(value).encode()
+    text = canonical_json(value).encode()
     return blake2b(text, digest_size=DIGEST_HEX_LENGTH // 2).hexdigest()
 
 

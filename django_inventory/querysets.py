@@ -5,6 +5,7 @@ Owns how expiry shows in queries. Must not lock or write.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -93,11 +94,19 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise EntryImmutable
 
-    def bulk_create(self, *args: Any, **kwargs: Any) -> Any:
+    def bulk_create(  # noqa: PLR0917 - Django's order
+        self,
+        objs: Iterable[Entry],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,  # noqa: FBT001, FBT002
+        update_conflicts: bool = False,  # noqa: FBT001, FBT002
+        update_fields: Collection[str] | None = None,  # noqa: ARG002
+        unique_fields: Collection[str] | None = None,  # noqa: ARG002
+    ) -> list[Entry]:
         """Add entries; refuse to change the ones they conflict with."""
-        if kwargs.get("update_conflicts"):
+        if update_conflicts:
             raise EntryImmutable
-        return super().bulk_create(*args, **kwargs)
+        return super().bulk_create(objs, batch_size, ignore_conflicts)
 
     update = _refuse
     aupdate = _refuse

@@ -30,6 +30,7 @@ from django_inventory.operations import (
     Operation,
     Release,
     Transfer,
+    canonical_json,
 )
 from django_inventory.values import (
     MAX_QUANTITY,
@@ -507,7 +508,7 @@ def _is_same_commit(operation: Commit, entries: list[EntryState]) -> bool:
         and (is_whole if operation.quantity is None else operation.quantity == committed)
         and received == ([] if operation.to is None else [operation.to])
         and from_holder.reference == operation.reference
-        and from_holder.metadata == operation.metadata
+        and canonical_json(from_holder.metadata) == canonical_json(operation.metadata)
     )
 
 

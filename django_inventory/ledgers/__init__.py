@@ -15,8 +15,9 @@ from django_inventory.ledgers.memory import MemoryLedger
 
 if TYPE_CHECKING:
     from django_inventory.ledgers.database import DatabaseLedger
+    from django_inventory.ledgers.postgres import PostgresLedger
 
-__all__ = ["DatabaseLedger", "Ledger", "MemoryLedger", "get_ledger"]
+__all__ = ["DatabaseLedger", "Ledger", "MemoryLedger", "PostgresLedger", "get_ledger"]
 
 
 def get_ledger() -> Ledger:
@@ -51,11 +52,15 @@ setting_changed.connect(_forget_configured)
 
 
 def __getattr__(name: str) -> Any:
-    # Late, since its models can be imported only once Django has loaded the apps, while the rest
+    # Late, since the models can be imported only once Django has loaded the apps, while the rest
     # of this package can be imported anywhere.
     if name == "DatabaseLedger":
         from django_inventory.ledgers.database import DatabaseLedger
 
         return DatabaseLedger
+    if name == "PostgresLedger":
+        from django_inventory.ledgers.postgres import PostgresLedger
+
+        return PostgresLedger
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_inventory import signals
 from django_inventory.exceptions import InvalidOperation, InventoryError
 from django_inventory.ids import uuid7
-from django_inventory.ledgers.batch import Outcome, Request, Result
+from django_inventory.ledgers.batch import Request, Result
 from django_inventory.operations import (
     Acquire,
     Commit,
@@ -425,11 +425,11 @@ class Ledger(ABC):
     @abstractmethod
     def _get_hold(self, hold_id: UUID, now: datetime) -> HoldSnapshot: ...
 
-    def _announce(self, outcome: Outcome) -> None:
+    def _announce(self, expired: Iterable[HoldSnapshot], receipts: Iterable[Receipt]) -> None:
         """Send the signals of a batch; to be called once nothing can undo it any more."""
-        for hold in outcome.expired_holds():
+        for hold in expired:
             signals.hold_expired.send_robust(type(self), hold=hold)
-        for receipt in outcome.receipts():
+        for receipt in receipts:
             signals.operation_posted.send_robust(type(self), receipt=receipt)
 
 

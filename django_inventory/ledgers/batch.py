@@ -6,6 +6,7 @@ refusal refuses all - for every ledger alike. Must not do I/O.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -113,13 +114,13 @@ def _run_all_or_none(requests: Sequence[Request], books: KeyedBooks, outcome: Ou
     for index, request in enumerate(requests):
         try:
             outcome.results.append(_answer(request, books, draft, outcome))
-        except InsufficientQuantity:
-            # The batch is refused already; go on only to name all that is short.
-            first_short = index if first_short is None else first_short
         except InventoryError as error:
             if first_short is None:
                 error.index = index
                 raise
+            # The batch is refused already; go on only to name all that is short.
+        if draft.shortages and first_short is None:
+            first_short = index
     if first_short is not None:
         shortage = InsufficientQuantity(draft.shortages.values())
         shortage.index = first_short
@@ -141,15 +142,17 @@ def _run_each_alone(requests: Sequence[Request], books: KeyedBooks, outcome: Out
 def _answer(request: Request, books: KeyedBooks, draft: Draft, outcome: Outcome) -> Receipt:
     """Replay the operation's key, or do the operation and note what its key now stands for."""
     key = request.operation.key
-    if key is None:
-        return _do(request, draft)
-    record = outcome.records.get(key) or books.record(key)
-    if record is None:
-        receipt = _do(request, draft)
-        outcome.records[key] = Record(
-            request.operation.kind, request.fingerprint, receipt.operation_id
-        )
-        outcome.answers[key] = receipt
+    record = None if key is None else outcome.records.get(key) or books.record(key)
+    if key is None or record is None:
+        receipt = rules.apply(draft, request.operation, request.operation_id)
+        if draft.shortages and draft is not outcome.draft:
+            # It stands alone. In a batch that is all or none its key counts as used from here on,
+            # so that an operation which comes twice is not asked for twice.
+            raise InsufficientQuantity(draft.shortages.values())
+        if key is not None:
+            kind, fingerprint = request.operation.kind, request.fingerprint
+            outcome.records[key] = Record(kind, fingerprint, receipt.operation_id)
+            outcome.answers[key] = receipt
         return receipt
     if record.kind != request.operation.kind:
         raise IdempotencyConflict(key, ("kind",))
@@ -160,13 +163,6 @@ def _answer(request: Request, books: KeyedBooks, draft: Draft, outcome: Outcome)
     return rules.receipt_of(books.entries(record.operation_id), replayed=True)
 
 
-def _do(request: Request, draft: Draft) -> Receipt:
-    receipt = rules.apply(draft, request.operation, request.operation_id)
-    if draft.shortages:
-        raise InsufficientQuantity(draft.shortages.values())
-    return receipt
-
-
 def sweep(
     places: Iterable[Place],
     books: Books,
@@ -175,8 +171,10 @@ def sweep(
     *,
     limit: int,
 ) -> Outcome:
-    """Record at most ``limit`` overdue holds of these balances."""
+    """Record at most ``limit`` overdue holds of these balances, the longest overdue first."""
     outcome = Outcome(Draft(books, now, new_id))
-    for place in places:
-        limit -= rules.record_expiries(outcome.draft, place, limit=limit)
+    overdue = [hold for place in places for hold in books.overdue_holds(place)]
+    overdue.sort(key=lambda hold: (hold.expires_at, hold.id))
+    for place, count in Counter(hold.place for hold in overdue[:limit]).items():
+        rules.record_expiries(outcome.draft, place, limit=count)
     return outcome

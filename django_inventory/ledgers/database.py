@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db import connections, transaction
@@ -21,7 +21,7 @@ from django.db.models.sql import InsertQuery
 from django.utils import timezone
 
 from django_inventory import rules
-from django_inventory.exceptions import HoldUnknown, LedgerBusy
+from django_inventory.exceptions import HoldUnknown, InventoryError, LedgerBusy
 from django_inventory.ids import uuid7
 from django_inventory.ledgers import batch
 from django_inventory.ledgers.base import Clock, Ledger
@@ -106,14 +106,17 @@ class DatabaseLedger(Ledger):
     # The calls ------------------------------------------------------------------------------
 
     def _post(self, requests: Sequence[Request], now: datetime, *, atomic: bool) -> list[Result]:
-        return in_transaction(
+        results = in_transaction(
             partial(self._post_in_block, requests, now, atomic=atomic), self._using
         )
+        if isinstance(results, InventoryError):
+            raise results
+        return results
 
     def _post_in_block(
         self, requests: Sequence[Request], now: datetime, *, atomic: bool
-    ) -> list[Result]:
-        """Do the batch.
+    ) -> list[Result] | InventoryError:
+        """Do the batch; return the refusal of all of it only where that is better than raising.
 
         Locks: the keys, then the balances, in the order that the module's docstring gives.
         """
@@ -121,7 +124,17 @@ class DatabaseLedger(Ledger):
         claims = self._claim_keys(requests, books, now)
         fresh = [request for request in requests if request.operation.key not in books.records]
         self._lock(fresh, books, now)
-        outcome = batch.run(requests, books, now, uuid7, atomic=atomic)
+        try:
+            outcome = batch.run(requests, books, now, uuid7, atomic=atomic)
+        except InventoryError as refusal:
+            if connections[self._using].vendor != "mysql":
+                raise
+            # Rolling back an insert that two others wait for, to insert the same, leaves each of
+            # them with a lock on the gap and waiting for the other's: a deadlock. A row that is
+            # deleted stays long enough for one to wait for the other.
+            self._delete_claims(claims)
+            self._delete_unused(books, used=())
+            return refusal
         self._settle_claims(claims, outcome)
         self._write(outcome, books, now)
         return outcome.results
@@ -201,12 +214,16 @@ class DatabaseLedger(Ledger):
                 )
         if not claims:
             return claims
-        in_order = [claims[key] for key in sorted(claims)]
-        if self._insert_missing(in_order, unique=("scope", "key")) == len(claims):
-            return claims
+        found = {
+            key: Record(kind, fingerprint, UUID(str(operation_id)))
+            for key, kind, fingerprint, operation_id in self._insert_missing(
+                [claims[key] for key in sorted(claims)],
+                unique=("scope", "key"),
+                returning=("key", "kind", "fingerprint", "operation_id"),
+            )
+        }
         records = IdempotencyRecord.objects.using(self._using).filter(scope=self._scope)
-        found: dict[str, Record] = {}
-        for keys in _chunks(sorted(claims)):
+        for keys in _chunks(sorted(claims.keys() - found.keys())):
             rows = records.filter(key__in=keys)
             columns = rows.values_list("key", "kind", "fingerprint", "operation_id")
             for key, kind, fingerprint, operation_id in columns:
@@ -219,9 +236,10 @@ class DatabaseLedger(Ledger):
             if found[key].operation_id != claims[key].operation_id:
                 books.records[key] = found[key]
                 del claims[key]
-        books.replays = self._entries(
-            Q(operation_id__in=[record.operation_id for record in books.records.values()])
-        )
+        if books.records:
+            books.replays = self._entries(
+                Q(operation_id__in=[record.operation_id for record in books.records.values()])
+            )
         return claims
 
     def _settle_claims(self, claims: Mapping[str, IdempotencyRecord], outcome: Outcome) -> None:
@@ -242,10 +260,13 @@ class DatabaseLedger(Ledger):
                 claim.fingerprint = record.fingerprint
                 claim.operation_id = record.operation_id
                 mended.append(claim)
-        records = IdempotencyRecord.objects.using(self._using).filter(scope=self._scope)
-        for keys in _chunks(dropped):
-            records.filter(key__in=keys).delete()
+        self._delete_claims(dropped)
         IdempotencyRecord.objects.using(self._using).bulk_create(mended)
+
+    def _delete_claims(self, keys: Iterable[str]) -> None:
+        records = IdempotencyRecord.objects.using(self._using).filter(scope=self._scope)
+        for some in _chunks(sorted(keys)):
+            records.filter(key__in=some).delete()
 
     # Locks and what is read under them ------------------------------------------------------
 
@@ -290,22 +311,28 @@ class DatabaseLedger(Ledger):
     ) -> None:
         if not places:
             return
-        if len(places) == 1:
+        # MariaDB and MySQL lock rows in the order in which they scan them, whatever the statement's
+        # ORDER BY says, and all that they scan: so there rows are only ever locked by primary key.
+        is_mysql = connections[self._using].vendor == "mysql"
+        if len(places) == 1 and not is_mysql:
             self._make_balances(credited, now)
-            self._lock_rows(_are(places), books)
+            ((subject, item),) = places
+            self._lock_rows(Q(subject=subject, item=item), books)
             return
         pks = self._find_balances(places)
         missing = credited - pks.keys()
-        self._make_balances(missing, now)
-        if missing and len(places) == 2:  # noqa: PLR2004 - a pair
-            # At most one row is not locked or made by us yet, so no order is to be kept.
-            self._lock_rows(_are(places), books)
-            return
+        if missing and is_mysql:
+            # Inserting locks what somebody else has inserted since: a row that is newer, and so
+            # comes after those that were found.
+            self._lock_by_pk(pks.values(), books)
+            pks = {}
         if missing:
-            pks = self._find_balances(places)
-        # By primary key, not by name: MariaDB and MySQL lock rows in the order in which they scan
-        # them, whatever the statement's ORDER BY says.
-        for some in _chunks(sorted(pks.values())):
+            pks.update(self._make_balances(missing, now))
+            pks.update(self._find_balances(missing - pks.keys()))
+        self._lock_by_pk(pks.values(), books)
+
+    def _lock_by_pk(self, pks: Iterable[int], books: _Books) -> None:
+        for some in _chunks(sorted(pks)):
             self._lock_rows(Q(pk__in=some), books)
 
     def _find_balances(self, places: Collection[Place]) -> dict[Place, int]:
@@ -318,8 +345,11 @@ class DatabaseLedger(Ledger):
             )
         return found
 
-    def _make_balances(self, places: Iterable[Place], now: datetime) -> None:
+    def _make_balances(self, places: Iterable[Place], now: datetime) -> dict[Place, int]:
         """Insert the balances that are missing, at zero; a lock can only be had on what is there.
+
+        Returns:
+            The primary keys of those that were inserted; on MariaDB of all.
 
         Locks: on MariaDB and MySQL also those that exist by now, see ``_insert_missing``.
         """
@@ -327,8 +357,10 @@ class DatabaseLedger(Ledger):
             Balance(subject=subject, item=item, created_at=now, updated_at=now)
             for subject, item in sorted(places)
         ]
-        if rows:
-            self._insert_missing(rows, unique=("subject", "item"))
+        made = self._insert_missing(
+            rows, unique=("subject", "item"), returning=("subject", "item", "id")
+        )
+        return {(subject, item): pk for subject, item, pk in made}
 
     def _lock_rows(self, which: Q, books: _Books, *, skip_locked: bool = False) -> None:
         """Lock balances in primary key order and put them in the books.
@@ -390,24 +422,30 @@ class DatabaseLedger(Ledger):
         """Write what the batch did, and see to it that it is announced once it is committed."""
         draft = outcome.draft
         pks = {place: locked.pk for place, locked in books.balances.items()}
-        self._write_holds(outcome, pks, now)
+        self._write_holds(outcome, books, pks, now)
         draft.balances.update(self._settled(draft, pks))
         self._write_balances(draft.balances, pks, now)
         Entry.objects.using(self._using).bulk_create(
             [entry_to_row(entry, pks[entry.subject, entry.item]) for entry in draft.entries]
         )
+        self._delete_unused(books, used=draft.balances)
+        if draft.entries:
+            announce = partial(self._announce, outcome.expired_holds(), outcome.receipts())
+            transaction.on_commit(announce, using=self._using, robust=True)
+
+    def _delete_unused(self, books: _Books, used: Collection[Place]) -> None:
+        """Delete balances that were made for a credit that was refused or had been done before."""
         unused = [
             pk
             for place, (pk, balance) in books.balances.items()
-            if balance.version == 0 and place not in draft.balances
+            if balance.version == 0 and place not in used
         ]
         if unused:
-            # Made for a credit that was refused or had been done before.
             Balance.objects.using(self._using).filter(pk__in=unused).delete()
-        if draft.entries:
-            transaction.on_commit(partial(self._announce, outcome), using=self._using, robust=True)
 
-    def _write_holds(self, outcome: Outcome, pks: Mapping[Place, int], now: datetime) -> None:
+    def _write_holds(
+        self, outcome: Outcome, books: _Books, pks: Mapping[Place, int], now: datetime
+    ) -> None:
         draft = outcome.draft
         rows = new_hold_rows(draft.entries, draft.holds, pks)
         Hold.objects.using(self._using).bulk_create(rows)
@@ -420,12 +458,14 @@ class DatabaseLedger(Ledger):
             resolved = [hold.id for hold in changed if hold.status is status]
             for some in _chunks(resolved):
                 holds.filter(pk__in=some).update(status=status.value, remaining=0, resolved_at=now)
-        active = [
+        # Those that stay active, and those that were extended before they were resolved.
+        moved = [
             Hold(id=hold.id, remaining=hold.remaining, expires_at=hold.expires_at)
             for hold in changed
             if hold.status is HoldStatus.ACTIVE
+            or (hold.id in books.holds and books.holds[hold.id].expires_at != hold.expires_at)
         ]
-        holds.bulk_update(active, ["remaining", "expires_at"])
+        holds.bulk_update(moved, ["remaining", "expires_at"])
 
     def _settled(
         self, draft: rules.Draft, pks: Mapping[Place, int]
@@ -488,35 +528,43 @@ class DatabaseLedger(Ledger):
             unique_fields=(["id"] if features.supports_update_conflicts_with_target else None),
         )
 
-    def _insert_missing(self, rows: Sequence[Model], *, unique: Sequence[str]) -> int:
+    def _insert_missing(
+        self, rows: Sequence[Model], *, unique: Sequence[str], returning: Sequence[str]
+    ) -> list[tuple[Any, ...]]:
         """Insert the rows whose unique fields are not taken, in the given order.
 
         Returns:
-            How many were inserted; on MariaDB and MySQL -1, for not known.
+            The columns ``returning``, as the driver gives them: of the rows that were inserted; on
+            MariaDB of all, as they stand there now; on MySQL, which cannot tell, of none.
 
         Locks: the inserted rows. Where another transaction is inserting the same one, waits for
         its end. On MariaDB and MySQL the existing rows are locked too, exclusively: their
         ``INSERT IGNORE`` would take shared locks, and two transactions that both have one and
         both go on to change the row are a deadlock.
         """
+        if not rows:
+            return []
         connection = connections[self._using]
-        model = type(rows[0])
-        fields = [f for f in model._meta.local_concrete_fields if not f.primary_key]
+        meta = type(rows[0])._meta
+        fields = [field for field in meta.local_concrete_fields if not field.primary_key]
         on_conflict = OnConflict.IGNORE
         update_fields = []
         if connection.vendor == "mysql":
             on_conflict = OnConflict.UPDATE
-            update_fields = [model._meta.get_field(unique[0])]
-        size = connection.ops.bulk_batch_size(fields, rows)
-        inserted = 0
-        for some in _chunks(rows, size):
-            query = InsertQuery(model, on_conflict=on_conflict, update_fields=update_fields)
+            update_fields = [meta.get_field(unique[0])]
+        clause = ""
+        if connection.features.can_return_rows_from_bulk_insert:
+            columns = [meta.get_field(name).column for name in returning]
+            clause = f" RETURNING {', '.join(map(connection.ops.quote_name, columns))}"
+        found: list[tuple[Any, ...]] = []
+        for some in _chunks(rows, connection.ops.bulk_batch_size(fields, rows)):
+            query = InsertQuery(type(rows[0]), on_conflict=on_conflict, update_fields=update_fields)
             query.insert_values(fields, list(some))
             with connection.cursor() as cursor:
                 for sql, params in query.get_compiler(self._using).as_sql():
-                    cursor.execute(sql, params)
-                    inserted += cursor.rowcount
-        return -1 if connection.vendor == "mysql" else inserted
+                    cursor.execute(f"{sql}{clause}", params)
+                    found.extend(cursor.fetchall() if clause else ())
+        return found
 
     def _places_per_statement(self) -> int:
         """Return how many balances one statement may ask for by name."""

@@ -6,10 +6,11 @@ durable, and not shared between processes.
 
 from __future__ import annotations
 
+import copy
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -59,8 +60,10 @@ class _Store:
             self.balances[place] = BalanceState(
                 *place, balance.quantity, balance.on_hold, earliest, balance.version
             )
-        self.entries.extend(draft.entries)
-        for entry in draft.entries:
+        # A copy of what the caller can still change.
+        entries = [replace(e, metadata=copy.deepcopy(e.metadata)) for e in draft.entries]
+        self.entries.extend(entries)
+        for entry in entries:
             self.operations.setdefault(entry.operation_id, []).append(entry)
         for hold_id, entries in draft.resolutions.items():
             self.resolutions[hold_id] = entries[0].operation_id
@@ -112,7 +115,7 @@ class MemoryLedger(Ledger):
     @property
     def entries(self) -> list[EntryState]:
         """The journal, oldest first; a copy."""
-        return list(self._store.entries)
+        return copy.deepcopy(self._store.entries)
 
     def _books(self, now: datetime) -> _Books:
         return _Books(self._store, now, self._scope)
@@ -121,7 +124,7 @@ class MemoryLedger(Ledger):
         with self._store.mutex:
             outcome = batch.run(requests, self._books(now), now, uuid7, atomic=atomic)
             self._store.keep(outcome, self._scope)
-        self._announce(outcome)
+        self._announce(outcome.expired_holds(), outcome.receipts())
         return outcome.results
 
     def _expire_holds(self, now: datetime, limit: int | None) -> int:
@@ -134,7 +137,7 @@ class MemoryLedger(Ledger):
                 limit=sys.maxsize if limit is None else limit,
             )
             self._store.keep(outcome, self._scope)
-        self._announce(outcome)
+        self._announce(outcome.expired_holds(), outcome.receipts())
         return len(outcome.draft.entries)
 
     def _balance(self, subject: str, item: str, now: datetime) -> BalanceSnapshot:

@@ -1,6 +1,7 @@
-"""Run work in a transaction, and again where the database asks for that.
+"""Run work in a transaction, and again where that is right.
 
-Owns which of a driver's errors mean "try again". Knows nothing of what the work is.
+Owns what a driver's error means for a call: try again now, try again later, or a mistake that no
+trying mends. Knows nothing of what the work is.
 """
 
 from __future__ import annotations
@@ -10,74 +11,207 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from django.db import DatabaseError, connections, transaction
+from django.db import Error, InterfaceError, OperationalError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_inventory.exceptions import LedgerBusy
 
 T = TypeVar("T")
 
 MAX_ATTEMPTS: Final = 10
+MAX_SECONDS: Final = 10.0
+"""No attempt begins later than this after the first: each may have waited for a lock."""
 FIRST_PAUSE_SECONDS: Final = 0.005
 LONGEST_PAUSE_SECONDS: Final = 0.25
 
 # Source: PostgreSQL documentation, appendix A "Error Codes".
-SERIALIZATION_FAILURE: Final = "40001"
-DEADLOCK_DETECTED: Final = "40P01"
-LOCK_NOT_AVAILABLE: Final = "55P03"
-TRANSIENT_SQLSTATES: Final = frozenset(
-    {SERIALIZATION_FAILURE, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE}
+TRANSIENT_SQLSTATES: Final = (
+    "40001",  # serialization_failure
+    "40P01",  # deadlock_detected
+    "55P03",  # lock_not_available
+)
+LOST_SQLSTATES: Final = (
+    "08",  # the class of connection exceptions; also what PgBouncer says
+    "25P03",  # idle_in_transaction_session_timeout
+    "25P04",  # transaction_timeout
+    "40003",  # statement_completion_unknown; CockroachDB's word for an ambiguous result
+    "57P01",  # admin_shutdown, pg_terminate_backend()
+    "57P02",  # crash_shutdown
+    "57P03",  # cannot_connect_now
+    "57P05",  # idle_session_timeout
+)
+OVERTAXED_SQLSTATES: Final = (
+    "53",  # the class of insufficient resources: disk, memory, connections
+    "57014",  # query_canceled, by a statement_timeout or an operator
 )
 
-# Source: MariaDB documentation, "MariaDB Error Code Reference".
-RECORD_CHANGED_SINCE_LAST_READ: Final = 1020
-LOCK_WAIT_TIMEOUT: Final = 1205
-LOCK_DEADLOCK: Final = 1213
+# Source: MariaDB documentation, "MariaDB Error Code Reference"; MySQL 8.4 reference manual,
+# "Client Error Message Reference" for 2000 and above.
 TRANSIENT_ERROR_NUMBERS: Final = frozenset(
-    {RECORD_CHANGED_SINCE_LAST_READ, LOCK_WAIT_TIMEOUT, LOCK_DEADLOCK}
+    {
+        1020,  # ER_CHECKREAD: record has changed since last read
+        1205,  # ER_LOCK_WAIT_TIMEOUT
+        1213,  # ER_LOCK_DEADLOCK
+    }
+)
+LOST_ERROR_NUMBERS: Final = frozenset(
+    {
+        0,  # InterfaceError(0, ""): the driver has given the connection up before
+        1053,  # ER_SERVER_SHUTDOWN
+        1927,  # ER_CONNECTION_KILLED
+        2002,  # CR_CONNECTION_ERROR, through a socket
+        2003,  # CR_CONN_HOST_ERROR
+        2006,  # CR_SERVER_GONE_ERROR
+        2013,  # CR_SERVER_LOST
+        2055,  # CR_SERVER_LOST_EXTENDED
+        4031,  # ER_CLIENT_INTERACTION_TIMEOUT, of MySQL
+    }
+)
+OVERTAXED_ERROR_NUMBERS: Final = frozenset(
+    {
+        1021,  # ER_DISK_FULL
+        1037,  # ER_OUTOFMEMORY
+        1040,  # ER_CON_COUNT_ERROR: too many connections
+        1041,  # ER_OUT_OF_RESOURCES
+        1114,  # ER_RECORD_FILE_FULL: what InnoDB says of a full disk
+        1203,  # ER_TOO_MANY_USER_CONNECTIONS
+        1317,  # ER_QUERY_INTERRUPTED, by an operator
+        1969,  # ER_STATEMENT_TIMEOUT, of MariaDB
+        3024,  # ER_QUERY_TIMEOUT, of MySQL
+    }
 )
 
-# Source: SQLite documentation, "Result and Error Codes": SQLITE_BUSY and SQLITE_LOCKED, of which
-# Python 3.11's driver gives the number but Django's wrapper only the text.
+# Source: SQLite documentation, "Result and Error Codes": SQLITE_BUSY, SQLITE_LOCKED; SQLITE_FULL,
+# SQLITE_IOERR. Python 3.11's driver gives the numbers but Django's wrapper only the texts.
 TRANSIENT_SQLITE_TEXTS: Final = ("database is locked", "database table is locked")
+OVERTAXED_SQLITE_TEXTS: Final = ("database or disk is full", "disk I/O error")
+
+BUSY: Final = "The database could not serve the call; try again."
+OUTCOME_UNKNOWN: Final = (
+    "The connection was lost before the database told whether the call was done; "
+    "try again, with the same key if it has one."
+)
 
 
 def in_transaction(work: Callable[[], T], using: str) -> T:
-    """Return what ``work`` returns, having run it in an atomic block on the database ``using``.
+    """Return what ``work`` returns, having run it in an atomic block, see ``retried``.
 
-    Where that block is the outermost one, a deadlock, serialization failure or lock timeout is
-    tried again, with growing pauses of random length so that rivals do not meet again. Inside a
-    transaction of the caller's it is not: what the caller read before may be untrue by then, so
-    only the caller can start over. The block is a savepoint then, and undone on any error.
+    Inside a transaction of the caller's the block is a savepoint, and undone on any error.
+    """
+    is_worked = False
+
+    def block() -> T:
+        nonlocal is_worked
+        is_worked = False
+        with transaction.atomic(using=using):
+            result = work()
+            is_worked = True
+            return result
+
+    # Until COMMIT is sent, a database that loses its client undoes what that has done.
+    return _retried(block, using, may_be_done=lambda: is_worked)
+
+
+def retried(work: Callable[[], T], using: str) -> T:
+    """Return what ``work`` returns, which is one transaction on the database ``using``.
+
+    Where no other transaction is around it, it is tried again after a deadlock, a serialization
+    failure or a lock timeout, with growing pauses of random length so that rivals do not meet
+    again, and on a new connection after the old one was lost. Inside a transaction of the caller's
+    it is not: what the caller read before may be untrue by then, so only the caller can start over.
+
+    A connection that is lost after COMMIT was sent leaves the outcome unknown. Then nothing is
+    tried again here: doing it twice is harmless for a keyed operation alone, but would journal an
+    extend without a key twice, and could refuse the second of two operations on one hold although
+    both were done. Whoever holds the key or the hold's id tries again and is told.
+
+    A database that has no room or no connection left, or that somebody has told to stop, is not
+    asked again at once either.
 
     Raises:
-        LedgerBusy: the database gave up each time.
+        LedgerBusy: the database could not serve the call, its own error being the cause.
     """
+    return _retried(work, using, may_be_done=lambda: True)
+
+
+def _retried(work: Callable[[], T], using: str, *, may_be_done: Callable[[], bool]) -> T:
     connection = connections[using]
-    owns_transaction = connection.get_autocommit() and not connection.in_atomic_block
-    attempts = MAX_ATTEMPTS if owns_transaction else 1
-    for attempt in range(attempts):
-        if attempt:
-            longest = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
-            time.sleep(random.uniform(0, longest))  # noqa: S311 - jitter, no secret
+    began_at = time.monotonic()
+    attempt = 0
+    while True:
+        attempt += 1
+        is_own = False
         try:
-            with transaction.atomic(using=using):
-                return work()
+            is_own = _owns_transaction(connection)
+            return work()
         except LedgerBusy as error:
-            last_error: Exception = error
-        except DatabaseError as error:
-            if not is_transient(error):
+            reason: Exception = error
+        except Error as error:
+            if is_own and is_connection_lost(error):
+                connection.close_if_unusable_or_obsolete()
+                if may_be_done():
+                    raise LedgerBusy(OUTCOME_UNKNOWN) from error
+            elif is_overtaxed(error):
+                raise LedgerBusy(BUSY) from error
+            elif not (is_transient(error) or is_connection_lost(error)):
                 raise
-            last_error = error
-    msg = "The database is busy; try again."
-    raise LedgerBusy(msg) from last_error
+            reason = error
+        if not is_own or connection.connection is None or _is_over(attempt, began_at):
+            raise LedgerBusy(BUSY) from reason
+        longest = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
+        time.sleep(random.uniform(0, longest))  # noqa: S311 - jitter, no secret
 
 
-def is_transient(error: DatabaseError) -> bool:
-    """Tell whether the same work may well succeed when it is tried again."""
-    sqlstate = getattr(error.__cause__, "sqlstate", None)
+def _is_over(attempt: int, began_at: float) -> bool:
+    return attempt == MAX_ATTEMPTS or time.monotonic() > began_at + MAX_SECONDS
+
+
+def _owns_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether what is begun now is the outermost transaction, on a connection that works."""
+    if connection.in_atomic_block or not connection.get_autocommit():
+        return False
+    if connection.errors_occurred:
+        # Django looks whether it still works between two requests only; a worker has none.
+        connection.close_if_unusable_or_obsolete()
+    return True
+
+
+def is_transient(error: Error) -> bool:
+    """Tell whether the same work may well succeed when it is tried again at once."""
+    return _is_one_of(error, TRANSIENT_SQLSTATES, TRANSIENT_ERROR_NUMBERS, TRANSIENT_SQLITE_TEXTS)
+
+
+def is_connection_lost(error: Error) -> bool:
+    """Tell whether the connection is gone, or could not be had.
+
+    psycopg gives no SQLSTATE where the error is its own and not the server's, which is where there
+    is no server to talk to.
+    """
+    if isinstance(error, OperationalError | InterfaceError) and _sqlstate(error) == "":
+        return True
+    return _is_one_of(error, LOST_SQLSTATES, LOST_ERROR_NUMBERS, ())
+
+
+def is_overtaxed(error: Error) -> bool:
+    """Tell whether the database lacks something, or was told to stop; later it may be well."""
+    return _is_one_of(error, OVERTAXED_SQLSTATES, OVERTAXED_ERROR_NUMBERS, OVERTAXED_SQLITE_TEXTS)
+
+
+def _is_one_of(
+    error: Error, sqlstates: tuple[str, ...], numbers: frozenset[int], texts: tuple[str, ...]
+) -> bool:
+    sqlstate = _sqlstate(error)
     if sqlstate is not None:
-        return sqlstate in TRANSIENT_SQLSTATES
+        return sqlstate.startswith(sqlstates)
     first = error.args[0] if error.args else None
     if isinstance(first, int):
-        return first in TRANSIENT_ERROR_NUMBERS
-    return str(error).startswith(TRANSIENT_SQLITE_TEXTS)
+        return first in numbers
+    return bool(texts) and str(error).startswith(texts)
+
+
+def _sqlstate(error: Error) -> str | None:
+    """Return what PostgreSQL said, "" where only its driver spoke, None for other databases."""
+    for name in ("sqlstate", "pgcode"):  # psycopg's name and psycopg2's
+        if hasattr(error.__cause__, name):
+            return getattr(error.__cause__, name) or ""
+    return None

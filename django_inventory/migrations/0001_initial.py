@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "status",
-                    models.CharField(
+                    django_inventory.fields.ExactCharField(
                         choices=[
                             ("active", "active"),
                             ("committed", "committed"),
@@ -247,7 +247,7 @@ class Migration(migrations.Migration):
                 ("operation_id", models.UUIDField(verbose_name="operation")),
                 (
                     "kind",
-                    models.CharField(
+                    django_inventory.fields.ExactCharField(
                         choices=[
                             ("acquire", "acquire"),
                             ("consume", "consume"),
@@ -393,6 +393,7 @@ class Migration(migrations.Migration):
                                 ("hold__isnull", False),
                                 ("hold_expires_at__isnull", False),
                                 ("hold_remaining__gte", 0),
+                                ("hold_remaining__isnull", False),
                             ),
                             _connector="OR",
                         ),
@@ -499,7 +500,7 @@ class Migration(migrations.Migration):
                 ("key", django_inventory.fields.ExactCharField(max_length=255, verbose_name="key")),
                 (
                     "kind",
-                    models.CharField(
+                    django_inventory.fields.ExactCharField(
                         choices=[
                             ("acquire", "acquire"),
                             ("consume", "consume"),
@@ -516,7 +517,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "fingerprint",
-                    models.CharField(
+                    django_inventory.fields.ExactCharField(
                         help_text="A digest of each argument, side by side.",
                         max_length=255,
                         verbose_name="fingerprint",

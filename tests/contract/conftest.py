@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 import pytest
 from django.db import connections
 
+from django_inventory.ledgers import DatabaseLedger, PostgresLedger
 from tests.contract import engines
 from tests.contract.engines import Clock, DatabaseEngine, Engine, MemoryEngine
 from tests.servers import ALIASES, ENGINES, find_servers
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+FUNCTIONS = "postgresql-functions"
+"""PostgreSQL under ``PostgresLedger``, whose rules are functions in the database."""
+
 
 class RunThreads(Protocol):
     """See the fixture ``run_threads``."""
@@ -42,7 +46,10 @@ def _engine_parameters() -> Iterator[object]:
     left_out = find_servers().left_out
     for name in ENGINES:
         reason = left_out.get(name, "")
-        yield pytest.param(name, id=name, marks=pytest.mark.skipif(bool(reason), reason=reason))
+        marks = pytest.mark.skipif(bool(reason), reason=reason)
+        yield pytest.param(name, id=name, marks=marks)
+        if name == "postgresql":
+            yield pytest.param(FUNCTIONS, id=FUNCTIONS, marks=marks)
 
 
 @pytest.fixture
@@ -60,7 +67,10 @@ def engine(request: pytest.FixtureRequest, clock: Clock) -> Iterator[Engine]:
     request.getfixturevalue("django_db_setup")
     blocker: DjangoDbBlocker = request.getfixturevalue("django_db_blocker")
     with blocker.unblock():
-        database = DatabaseEngine(request.param, ALIASES[request.param], clock)
+        name, ledger_class = request.param, DatabaseLedger
+        if name == FUNCTIONS:
+            name, ledger_class = "postgresql", PostgresLedger
+        database = DatabaseEngine(name, ALIASES[name], clock, ledger_class)
         yield database
         database.empty()
 

@@ -135,10 +135,26 @@ class MemoryEngine(Engine):
 
 
 class DatabaseEngine(Engine):
+    """A database, under one of the ledgers that can use it.
+
+    Attributes:
+        ledger_class: ``DatabaseLedger`` or, on PostgreSQL, ``PostgresLedger``.
+    """
+
     alias: str
 
+    def __init__(
+        self,
+        name: str,
+        alias: str,
+        clock: Clock,
+        ledger_class: type[DatabaseLedger] = DatabaseLedger,
+    ) -> None:
+        super().__init__(name, alias, clock)
+        self.ledger_class = ledger_class
+
     def make_ledger(self, clock: Clock | None = None, scope: str = "") -> Ledger:
-        return DatabaseLedger(using=self.alias, clock=clock or self.clock, scope=scope)
+        return self.ledger_class(using=self.alias, clock=clock or self.clock, scope=scope)
 
     def dump(self) -> Content:
         return {

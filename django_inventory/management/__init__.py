@@ -1,0 +1,1 @@
+"""What ``manage.py`` offers: thin commands that call the ledger."""
