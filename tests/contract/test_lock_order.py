@@ -1,0 +1,325 @@
+"""One lock order: no call can deadlock with another, DESIGN section 3, number 8.
+
+A deadlock that was retried would not be seen in the outcomes. So the errors that a retry answers
+are counted, and must be none; a ledger without the order shows that they are seen.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import threading
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db.models import Q
+
+from django_inventory.exceptions import (
+    HoldExpired,
+    HoldResolved,
+    InsufficientQuantity,
+    InvalidOperation,
+)
+from django_inventory.ledgers import DatabaseLedger
+from django_inventory.operations import Acquire, Commit, Consume, Hold, Release, Transfer
+from django_inventory.values import Receipt
+from tests.contract.engines import Clock
+from tests.contract.journal import only_on
+from tests.contract.races import (
+    CLAIMS_KEYS,
+    LIMIT,
+    MAKES_BALANCES,
+    Rivals,
+    Stop,
+    assert_acted_once,
+    assert_sound,
+    call_with_stops,
+    in_rounds,
+    receipts_of,
+    refusals_of,
+    watch_conflicts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from django.db import DatabaseError
+
+    from django_inventory.exceptions import InventoryError
+    from django_inventory.ledgers import Ledger
+    from django_inventory.operations import Operation
+    from tests.contract.conftest import RunThreads
+    from tests.contract.engines import Engine
+
+SECOND = timedelta(seconds=1)
+REFUSALS = (HoldExpired, HoldResolved, InsufficientQuantity, InvalidOperation)
+
+
+@pytest.fixture
+def conflicts(monkeypatch: pytest.MonkeyPatch) -> list[DatabaseError]:
+    """Every deadlock and the like that the ledger meets, retried or not."""
+    return watch_conflicts(monkeypatch)
+
+
+def test_first_ever_credits_in_opposite_order_never_deadlock(
+    engine: Engine, ledger: Ledger, run_threads: RunThreads, conflicts: list[DatabaseError]
+) -> None:
+    rounds = 40
+    ledger.acquire("stock", "old", "gold", 1_000)
+
+    def operations(who: str, number: int) -> list[Operation]:
+        return [
+            Acquire(f"{who} {number} c", f"c{number}", "gold", 1),
+            Transfer(f"{who} {number} t", "old", f"a{number}", "gold", 1),
+            Acquire(f"{who} {number} b", f"b{number}", "gold", 1),
+        ]
+
+    in_rounds(
+        run_threads,
+        rounds,
+        lambda number: ledger.post(operations("forth", number)),
+        lambda number: ledger.post(operations("back", number)[::-1]),
+        lambda number: ledger.acquire(f"single {number}", f"b{number}", "gold", 1),
+    )
+    for number in range(rounds):
+        owned = [ledger.balance(f"{name}{number}", "gold").quantity for name in "abc"]
+        assert owned == [2, 3, 2]
+    assert_sound(engine)
+    assert conflicts == []
+
+
+def test_transfers_in_a_circle_never_deadlock(
+    engine: Engine, ledger: Ledger, run_threads: RunThreads, conflicts: list[DatabaseError]
+) -> None:
+    rounds = 60
+    ledger.post([Acquire(f"stock {name}", name, "gold", 100) for name in "abc"])
+
+    def give(source: str, destination: str, number: int) -> Receipt:
+        return ledger.transfer(f"{source} {number}", source, destination, "gold", 1)
+
+    outcomes = in_rounds(
+        run_threads,
+        rounds,
+        partial(give, "a", "b"),
+        partial(give, "b", "c"),
+        partial(give, "c", "a"),
+    )
+    assert len(receipts_of([one for outcome in outcomes for one in outcome])) == 3 * rounds
+    assert {ledger.balance(name, "gold").quantity for name in "abc"} == {100}
+    assert_sound(engine)
+    assert conflicts == []
+
+
+def test_batches_in_opposite_order_never_deadlock(
+    engine: Engine, ledger: Ledger, run_threads: RunThreads, conflicts: list[DatabaseError]
+) -> None:
+    rounds = 200
+    names = ["c", "a", "e", "b", "d"]
+    ledger.post([Acquire(f"stock {name}", name, "gold", 1_000) for name in names])
+
+    def operations(who: str, number: int) -> list[Operation]:
+        return [
+            Transfer(f"{who} {number} {source}", source, destination, "gold", 1)
+            for source, destination in pairwise(names)
+        ]
+
+    outcomes = in_rounds(
+        run_threads,
+        rounds,
+        lambda number: ledger.post(operations("forth", number)),
+        lambda number: ledger.post(operations("back", number)[::-1]),
+    )
+    assert not refusals_of([one for outcome in outcomes for one in outcome])
+    owned = {name: ledger.balance(name, "gold").quantity for name in names}
+    assert owned == {"c": 600, "a": 1_000, "e": 1_000, "b": 1_000, "d": 1_400}
+    assert_sound(engine)
+    assert conflicts == []
+
+
+def test_equal_keys_in_opposite_order_never_deadlock(
+    engine: Engine, ledger: Ledger, run_threads: RunThreads, conflicts: list[DatabaseError]
+) -> None:
+    rounds = 60
+
+    def operations(number: int) -> list[Operation]:
+        return [Acquire(f"{number} {name}", name, "gold", 1) for name in ("c", "a", "b")]
+
+    outcomes = in_rounds(
+        run_threads,
+        rounds,
+        lambda number: ledger.post(operations(number)),
+        lambda number: ledger.post(operations(number)[::-1])[::-1],
+    )
+    for forth, back in outcomes:
+        assert isinstance(forth, list)
+        assert isinstance(back, list)
+        for same_key in zip(forth, back, strict=True):
+            assert_acted_once(same_key)
+    assert {ledger.balance(name, "gold").quantity for name in "abc"} == {rounds}
+    assert conflicts == []
+
+
+class RequestOrderLedger(DatabaseLedger):
+    """A ledger that locks balances one by one in any ``order`` of the names."""
+
+    barrier: threading.Barrier
+    order: tuple[str, str]
+
+    def _lock_rows(self, which: Q, books: Any, **options: bool) -> None:
+        assert which
+        for number, name in enumerate(self.order):
+            super()._lock_rows(Q(subject=name, item="gold"), books, **options)
+            if not number and not self.barrier.broken:
+                self.barrier.wait(LIMIT)
+        self.barrier.abort()
+
+
+@only_on("postgresql", "mariadb")
+def test_without_one_lock_order_the_deadlock_is_seen(
+    engine: Engine,
+    ledger: Ledger,
+    clock: Clock,
+    run_threads: RunThreads,
+    conflicts: list[DatabaseError],
+) -> None:
+    assert engine.alias is not None
+    ledger.post([Acquire(f"stock {name}", name, "gold", 10) for name in "ab"])
+    barrier = threading.Barrier(2)
+    calls = []
+    for order in (("a", "b"), ("b", "a")):
+        disorderly = RequestOrderLedger(using=engine.alias, clock=clock)
+        disorderly.barrier = barrier
+        disorderly.order = order
+        calls.append(partial(disorderly.transfer, f"from {order[0]}", *order, "gold", 1))
+    assert len(receipts_of(run_threads(calls))) == 2
+    [deadlock] = conflicts
+    assert re.search("deadlock", str(deadlock), re.IGNORECASE)
+
+
+@only_on("postgresql", "mariadb")
+def test_a_balance_that_is_made_while_it_is_looked_for_causes_no_deadlock(
+    engine: Engine, ledger: Ledger, run_threads: RunThreads, conflicts: list[DatabaseError]
+) -> None:
+    """One call has found "new" missing, another makes it, a third locks it as existing."""
+    ledger.acquire("stock", "old", "gold", 10)
+    before_making, after_making = Stop(MAKES_BALANCES), Stop()
+    rivals = Rivals(engine, begin=after_making.is_reached)
+
+    def direct() -> None:
+        assert before_making.is_reached.wait(LIMIT)
+        ledger.acquire("second", "new", "gold", 1)
+        before_making.may_go_on.set()
+        assert after_making.is_reached.wait(LIMIT)
+        rivals.wait_until_stuck(1)
+        after_making.may_go_on.set()
+
+    first = partial(ledger.transfer, "first", "old", "new", "gold", 1)
+    third = partial(ledger.transfer, "third", "old", "new", "gold", 1)
+    calls: list[Callable[[], Receipt | None]] = [
+        partial(call_with_stops, engine, [before_making, after_making], first),
+        partial(rivals.call, third),
+        direct,
+    ]
+    outcomes = run_threads(calls)
+    assert len(receipts_of(outcomes[:2])) == 2
+    assert outcomes[2] is None
+    assert ledger.balance("new", "gold").quantity == 3
+    assert conflicts == []
+
+
+@only_on("postgresql", "mariadb")
+@pytest.mark.parametrize("wanted", ["key", "balance"])
+def test_calls_that_wait_for_one_that_is_refused_cause_no_deadlock(
+    wanted: str,
+    engine: Engine,
+    ledger: Ledger,
+    run_threads: RunThreads,
+    conflicts: list[DatabaseError],
+) -> None:
+    """One call has inserted what two others want to insert too, and takes it back."""
+    ledger.acquire("stock", "a", "gold", 2)
+    too_much = Consume("refused", "a", "gold", 3)
+    before_insert = Stop(CLAIMS_KEYS if wanted == "key" else MAKES_BALANCES, may_go_on=True)
+    after_insert = Stop()
+    rivals = Rivals(engine, begin=after_insert.is_reached)
+
+    def refused() -> Receipt:
+        return ledger.post([Acquire("k1", "new", "gold", 1), too_much])[0]
+
+    def direct() -> None:
+        assert after_insert.is_reached.wait(LIMIT)
+        rivals.wait_until_stuck(2)
+        after_insert.may_go_on.set()
+
+    keys = ["k1", "k1"] if wanted == "key" else ["k2", "k3"]
+    others = [partial(ledger.acquire, key, "new", "gold", 1) for key in keys]
+    calls: list[Callable[[], Receipt | None]] = [
+        partial(call_with_stops, engine, [before_insert, after_insert], refused),
+        *[partial(rivals.call, other) for other in others],
+        direct,
+    ]
+    outcomes = run_threads(calls)
+    assert isinstance(outcomes[0], InsufficientQuantity)
+    receipts = receipts_of(outcomes[1:3])
+    assert sorted(r.replayed for r in receipts) == [False, wanted == "key"]
+    assert outcomes[3] is None
+    assert ledger.balance("new", "gold").quantity == (1 if wanted == "key" else 2)
+    assert conflicts == []
+
+
+def test_everything_at_once_keeps_the_books(
+    engine: Engine,
+    ledger: Ledger,
+    clock: Clock,
+    run_threads: RunThreads,
+    conflicts: list[DatabaseError],
+) -> None:
+    """Six threads do whatever comes, some of it from the future, on few balances."""
+    names = [f"s{number}" for number in range(4)]
+    ledger.post([Acquire(f"stock {n} {i}", n, i, 20) for n in names[:2] for i in ("gold", "iron")])
+    hold_ids: list[UUID] = []
+
+    def operation(dice: random.Random, key: str) -> Operation:
+        source, destination = dice.sample(names, 2)
+        item = dice.choice(["gold", "iron"])
+        quantity = dice.randint(1, 6)
+        choices: list[Callable[[], Operation]] = [
+            lambda: Acquire(key, source, item, quantity),
+            lambda: Consume(key, source, item, quantity),
+            lambda: Transfer(key, source, destination, item, quantity),
+            lambda: Hold(key, source, item, quantity, dice.randint(1, 4) * SECOND),
+        ]
+        if hold_ids:
+            hold_id = dice.choice(hold_ids)
+            choices += [
+                lambda: Commit(hold_id),
+                lambda: Commit(hold_id, to=destination, key=key),
+                lambda: Commit(hold_id, quantity=1, keep_remainder=True, key=key),
+                lambda: Release(hold_id),
+            ]
+        return dice.choice(choices)()
+
+    def work(thread: int) -> None:
+        dice = random.Random(thread)  # noqa: S311 - the same numbers every time, no secret
+        for number in range(40):
+            own_clock = Clock()
+            own_clock.set(clock.now + number / 8 * SECOND)
+            own = engine.make_ledger(clock=own_clock)
+            if number % 8 == thread:
+                own.expire_holds()
+                continue
+            operations = [operation(dice, f"{thread} {number} {part}") for part in range(4)]
+            results: Sequence[Receipt | InventoryError] = []
+            with suppress(*REFUSALS):
+                results = own.post(operations, atomic=dice.random() < 0.5)
+            hold_ids.extend(r.hold.id for r in results if isinstance(r, Receipt) and r.hold)
+
+    outcomes = run_threads([partial(work, thread) for thread in range(6)])
+    assert outcomes == [None] * 6
+    assert_sound(engine)
+    assert conflicts == []
