@@ -6,13 +6,15 @@ Everything stands in one dictionary, ``INVENTORY``, and is read when it is neede
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 DEFAULT_BACKEND: Final = "django_inventory.ledgers.DatabaseLedger"
-KNOWN_SETTINGS: Final = frozenset({"BACKEND", "OPTIONS"})
+KNOWN_SETTINGS: Final = frozenset({"API_SUBJECT_SCOPE", "BACKEND", "OPTIONS"})
 
 
 def _inventory() -> dict[str, Any]:
@@ -51,3 +53,26 @@ def options() -> dict[str, Any]:
         msg = "INVENTORY['OPTIONS'] must be a dictionary of keyword arguments."
         raise ImproperlyConfigured(msg)
     return keywords
+
+
+def api_subject_scope() -> Callable[[Any], Any] | None:
+    """``API_SUBJECT_SCOPE``: what narrows a caller of the HTTP API to its own subjects.
+
+    A dotted path to a callable that takes the request and returns a collection of subjects, or
+    None for a caller that is not narrowed. Default: ``None``, which narrows nobody.
+    """
+    path = _inventory().get("API_SUBJECT_SCOPE")
+    if path is None:
+        return None
+    if not isinstance(path, str):
+        msg = "INVENTORY['API_SUBJECT_SCOPE'] must be a dotted path to a callable."
+        raise ImproperlyConfigured(msg)
+    try:
+        function = import_string(path)
+    except ImportError as error:
+        msg = f"INVENTORY['API_SUBJECT_SCOPE'] cannot be imported: {path}"
+        raise ImproperlyConfigured(msg) from error
+    if not callable(function):
+        msg = f"INVENTORY['API_SUBJECT_SCOPE'] is no callable: {path}"
+        raise ImproperlyConfigured(msg)
+    return cast("Callable[[Any], Any]", function)

@@ -78,13 +78,21 @@ class _Books:
         return self.overdue.get(place, [])
 
     def resolution(self, hold_id: UUID) -> list[EntryState]:
-        return self.resolutions[hold_id]
+        return _visible(self.resolutions.get(hold_id))
 
     def record(self, key: str) -> Record | None:
         return self.records.get(key)
 
     def entries(self, operation_id: UUID) -> list[EntryState]:
-        return self.replays[operation_id]
+        return _visible(self.replays.get(operation_id))
+
+
+def _visible(entries: list[EntryState] | None) -> list[EntryState]:
+    if entries is None:
+        # Under REPEATABLE READ a lock shows the present and a plain read the past.
+        msg = "The journal has moved on since this transaction began; start it over."
+        raise LedgerBusy(msg)
+    return entries
 
 
 class DatabaseLedger(Ledger):
@@ -296,7 +304,7 @@ class DatabaseLedger(Ledger):
             touched.update(rules.debited_places(request.operation, hold))
         self._lock_balances(touched | credited, credited, books, now)
         active = [h.id for h in books.holds.values() if h.status is HoldStatus.ACTIVE]
-        books.holds.update(self._holds(active))
+        books.holds.update(self._holds(active, locked=True))
         self._load_overdue(books, now)
         resolved = [h.id for h in books.holds.values() if h.status is not HoldStatus.ACTIVE]
         if resolved:
@@ -382,11 +390,18 @@ class DatabaseLedger(Ledger):
             locked = balance_from_row(row)
             books.balances[locked.state.place] = locked
 
-    def _holds(self, hold_ids: Collection[UUID]) -> dict[UUID, HoldState]:
+    def _holds(self, hold_ids: Collection[UUID], *, locked: bool = False) -> dict[UUID, HoldState]:
+        """Read holds.
+
+        Locks: with ``locked``, on MariaDB and MySQL, the holds. Their balances' locks would do, but
+        only a locking read shows the present under REPEATABLE READ.
+        """
         holds: dict[UUID, HoldState] = {}
         for some in _chunks(sorted(set(hold_ids))):
-            rows = Hold.objects.using(self._using).filter(pk__in=some).values_list(*HOLD_COLUMNS)
-            holds.update((row[0], hold_from_row(row)) for row in rows)
+            rows = Hold.objects.using(self._using).filter(pk__in=some).order_by("pk")
+            if locked and connections[self._using].vendor == "mysql":
+                rows = rows.select_for_update()
+            holds.update((row[0], hold_from_row(row)) for row in rows.values_list(*HOLD_COLUMNS))
         return holds
 
     def _load_overdue(self, books: _Books, now: datetime, *, limit: int | None = None) -> None:
@@ -402,9 +417,10 @@ class DatabaseLedger(Ledger):
                 .filter(balance_id__in=some)
                 .overdue_at(now)
                 .order_by("expires_at", "pk")
-                .values_list(*HOLD_COLUMNS)
             )
-            for row in rows[:limit]:
+            if connections[self._using].vendor == "mysql":
+                rows = rows.select_for_update()
+            for row in rows.values_list(*HOLD_COLUMNS)[:limit]:
                 hold = hold_from_row(row)
                 books.overdue.setdefault(hold.place, []).append(hold)
 
@@ -554,8 +570,9 @@ class DatabaseLedger(Ledger):
             update_fields = [meta.get_field(unique[0])]
         clause = ""
         if connection.features.can_return_rows_from_bulk_insert:
-            columns = [meta.get_field(name).column for name in returning]
-            clause = f" RETURNING {', '.join(map(connection.ops.quote_name, columns))}"
+            column_of = {field.name: field.column for field in meta.local_concrete_fields}
+            names = [connection.ops.quote_name(column_of[name]) for name in returning]
+            clause = f" RETURNING {', '.join(names)}"
         found: list[tuple[Any, ...]] = []
         for some in _chunks(rows, connection.ops.bulk_batch_size(fields, rows)):
             query = InsertQuery(type(rows[0]), on_conflict=on_conflict, update_fields=update_fields)

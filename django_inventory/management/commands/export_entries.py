@@ -1,0 +1,111 @@
+"""``manage.py export_entries``: the journal as CSV or JSON lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_inventory.management.arguments import add_database_argument, chosen_ledger, instant
+from django_inventory.management.exporting import COLUMNS, FORMATS, csv_text, entry_pages
+from django_inventory.management.progress import Progress
+from django_inventory.management.stopping import StopRequest
+
+
+class Command(BaseCommand):
+    """Write entries, oldest first, as they are read."""
+
+    help = (
+        "Write the entries of the journal, oldest first, to standard output or a file. Memory does "
+        "not grow with their number. Columns: " + ", ".join(COLUMNS) + ". Times are ISO 8601. In "
+        "CSV, a text that a spreadsheet could take for a formula, or that begins with an "
+        "apostrophe, gets an apostrophe in front. An operation that is under way while this runs "
+        "may be recorded with an earlier time than what is written already; for exports that "
+        "continue one another, end each a few minutes ago: --until 10m."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the options."""
+        parser.add_argument(
+            "--since",
+            type=instant,
+            metavar="WHEN",
+            help="recorded from then on: 2026-03-01, 2026-03-01T12:30Z, or 7d for so long ago. "
+            "Without an offset, local time of the project.",
+        )
+        parser.add_argument(
+            "--until", type=instant, metavar="WHEN", help="recorded before then (to the last one)"
+        )
+        parser.add_argument("--format", choices=FORMATS, default="csv", help="form of it (csv)")
+        parser.add_argument(
+            "--output",
+            type=Path,
+            metavar="FILE",
+            help="where to write; the file is there only once it is complete (standard output)",
+        )
+        add_database_argument(parser)
+
+    def handle(self, *_: str, **options: Any) -> None:
+        """Write, and end quietly where nobody reads on."""
+        alias = chosen_ledger(options["database"])[1]
+        pages = entry_pages(using=alias, since=options["since"], until=options["until"])
+        try:
+            with StopRequest() as stop, self._stream(options["output"]) as stream:
+                count = self._write(pages, options["format"], stream, stop)
+        except BrokenPipeError:
+            # Python would complain once more when it flushes standard output at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        except OSError as error:
+            raise CommandError(str(error)) from error
+        self.stderr.write(f"{count:,} entries exported.")
+
+    def _write(
+        self, pages: Iterator[list[Any]], form: str, stream: TextIO, stop: StopRequest
+    ) -> int:
+        to_text = FORMATS[form]
+        progress = Progress(cast("Any", self.stderr), "Exporting entries")
+        is_seen = stream is cast("Any", self.stdout) and self.stdout.isatty()
+        count = 0
+        if form == "csv":
+            stream.write(csv_text([COLUMNS]))
+        for page in pages:
+            if stop.is_made:
+                msg = f"Stopped as asked after {count:,} entries; the export is not complete."
+                raise CommandError(msg)
+            stream.write(to_text(page))
+            count += len(page)
+            if not is_seen:
+                progress.show(count)
+        stream.flush()
+        progress.finish()
+        return count
+
+    @contextmanager
+    def _stream(self, path: Path | None) -> Iterator[TextIO]:
+        """Yield standard output, or a file that takes its name once it is complete."""
+        if path is None:
+            yield cast("TextIO", self.stdout)
+            return
+        with tempfile.NamedTemporaryFile(
+            "w",
+            encoding="utf-8",
+            newline="",
+            dir=path.parent,
+            prefix=f".{path.name}.",
+            delete=False,
+        ) as file:
+            try:
+                yield cast("TextIO", file)
+                file.close()
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
