@@ -40,6 +40,7 @@ def main() -> int:
         manage("migrate", "--verbosity=0")
         # Without DEBUG, in which Django keeps a log of all statements, at the cost of a tenth.
         manage("demo", DJANGO_DEBUG="0")
+        manage("demo_users")
         if not arguments.no_serve:
             print(f"\nServing on http://127.0.0.1:{arguments.port}/, stop with Ctrl-C", flush=True)
             manage("runserver", "--noreload", f"127.0.0.1:{arguments.port}")
@@ -52,9 +53,12 @@ def main() -> int:
 
 def install() -> None:
     """Bring the virtual environment up to date; do nothing where it is already."""
-    requirements = ["--editable", str(CHECKOUT), "--requirement", str(EXAMPLE / "requirements.txt")]
+    extras = "api"
+    requirements = ["--requirement", str(EXAMPLE / "requirements.txt")]
     if os.environ.get("DATABASE_URL", "").startswith("postgres"):
-        requirements = ["--editable", f"{CHECKOUT}[postgres]", *requirements[2:], "psycopg[binary]"]
+        extras = "api,postgres"
+        requirements.append("psycopg[binary]")
+    requirements += ["--editable", f"{CHECKOUT}[{extras}]"]
     wanted = fingerprint(requirements)
     if PYTHON.exists() and INSTALLED.exists() and INSTALLED.read_text() == wanted:
         return

@@ -8,6 +8,8 @@ not touch Django's settings, which are made from what stands here.
 ``MARIADB_URL``
     The MariaDB or MySQL server to use. Without it the one on 127.0.0.1:3306, if there is one that
     lets root in without a password.
+``INVENTORY_POSTGRES_VARIANT``
+    Another way to use PostgreSQL than Django's default, see ``tests.variants``.
 ``INVENTORY_REQUIRE_ENGINES``
     Engines, with commas between them, without which a run fails instead of leaving them out.
 ``INVENTORY_TEST_FOLDER``
@@ -34,6 +36,8 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
+
+from tests.variants import vary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,7 +157,7 @@ def _find_postgresql(folder: Path) -> tuple[DatabaseSettings, str]:
     except psycopg.Error as error:
         msg = f"POSTGRES_URL leads to no PostgreSQL server: {error}"
         raise pytest.UsageError(msg) from error
-    return {
+    settings = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.pop("dbname", None) or "postgres",
         "USER": parts.pop("user", None) or "",
@@ -162,7 +166,9 @@ def _find_postgresql(folder: Path) -> tuple[DatabaseSettings, str]:
         "PORT": parts.pop("port", None) or "",
         "OPTIONS": parts,
         "TEST": {"NAME": _test_database(folder)},
-    }, f"PostgreSQL {version} ({origin})"
+    }
+    how = ", ".join(filter(None, (origin, vary(settings, folder))))
+    return settings, f"PostgreSQL {version} ({how})"
 
 
 def _start_postgresql(folder: Path) -> str:

@@ -570,7 +570,7 @@ class DatabaseLedger(Ledger):
             update_fields = [meta.get_field(unique[0])]
         clause = ""
         if connection.features.can_return_rows_from_bulk_insert:
-            column_of = {field.name: field.column for field in meta.local_concrete_fields}
+            column_of = {field.name: str(field.column) for field in meta.local_concrete_fields}
             names = [connection.ops.quote_name(column_of[name]) for name in returning]
             clause = f" RETURNING {', '.join(names)}"
         found: list[tuple[Any, ...]] = []

@@ -23,6 +23,12 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_filters",
+    "drf_spectacular",
+    # The files of the interactive pages, so that they need no network.
+    "drf_spectacular_sidecar",
     "django_inventory",
     "shop",
 ]
@@ -55,7 +61,8 @@ TEMPLATES = [
 ]
 
 if os.environ.get("DATABASE_URL"):
-    DATABASES = {"default": dj_database_url.config()}
+    # A connection is kept for the next request, instead of a new one for each.
+    DATABASES = {"default": dj_database_url.config(conn_max_age=60)}
 else:
     DATABASES = {
         "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(BASE_DIR / "db.sqlite3")},
@@ -70,8 +77,32 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 
-# The default, written out: another ledger, or options for this one, would stand here.
-INVENTORY = {"BACKEND": "django_inventory.ledgers.DatabaseLedger", "OPTIONS": {}}
+INVENTORY = {
+    # The default, written out: another ledger, or options for this one, would stand here.
+    "BACKEND": "django_inventory.ledgers.DatabaseLedger",
+    "OPTIONS": {},
+    "API_SUBJECT_SCOPE": "shop.scope.subjects_of",
+}
+
+REST_FRAMEWORK = {
+    # The first one tells a caller without credentials how to authenticate.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.BasicAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "django-inventory-ledger",
+    "DESCRIPTION": "The HTTP API of an owned-item ledger: subject owns N of item.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+LOGIN_REDIRECT_URL = "home"
 
 SHOPPING_CSV = BASE_DIR / "data" / "shopping.csv"
 

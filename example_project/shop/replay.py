@@ -2,7 +2,8 @@
 
 Owns what is asked of the ledger, in which order and at what time, and checks that every answer is
 as it must be. The only module of the demo that drives a ledger, and it needs no more of one than
-``post``, ``balance``, ``balances`` and ``expire_holds``: whatever offers these can be driven by it.
+``post``, ``balance``, ``balances`` and ``expire_holds``: whatever offers these can be driven by it,
+such as the HTTP API through ``http_ledger``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from django_inventory.exceptions import InsufficientQuantity, InventoryError
 from django_inventory.operations import Acquire, Commit, Hold
@@ -20,7 +21,6 @@ from django_inventory.operations import Acquire, Commit, Hold
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from django_inventory.ledgers import Ledger
     from django_inventory.operations import Operation
     from django_inventory.values import BalanceSnapshot, Receipt
     from shop.shopping import Basket
@@ -57,14 +57,46 @@ class Run:
         return f"{self.prefix}household:{household}"
 
 
+class Ledger(Protocol):
+    """What can be driven."""
+
+    def post(self, operations: list[Operation], /) -> list[Receipt]: ...
+    def balance(self, subject: str, item: str, /) -> BalanceSnapshot: ...
+    def balances(self, subject: str, /) -> list[BalanceSnapshot]: ...
+    def expire_holds(self) -> int: ...
+
+
+class Clock(Protocol):
+    """The time by which holds expire.
+
+    Attributes:
+        abandoned_ttl: for how long a basket is held of which nothing more will be heard.
+    """
+
+    abandoned_ttl: timedelta
+
+    def show(self, at: datetime) -> None:
+        """Go on to a time of the data, where the clock is the data's."""
+
+    def pass_over_holds(self) -> None:
+        """Go on until every hold is over that was not committed."""
+
+
 @dataclass
 class DataClock:
     """A clock that shows the time of the data, so that holds expire as the data goes on."""
 
     now: datetime
+    abandoned_ttl: timedelta = HOLD_TTL
 
     def __call__(self) -> datetime:
         return self.now
+
+    def show(self, at: datetime) -> None:
+        self.now = at
+
+    def pass_over_holds(self) -> None:
+        self.now += self.abandoned_ttl
 
 
 @dataclass(frozen=True)
@@ -81,13 +113,13 @@ class Message:
 
 @dataclass
 class Replay:
-    """Drive ``ledger``, whose clock must be ``clock``, through the shopping.
+    """Drive ``ledger``, whose time must be that of ``clock``, through the shopping.
 
     ``problems`` collects every answer that is not as it must be; the replay goes on after one.
     """
 
     ledger: Ledger
-    clock: DataClock
+    clock: Clock
     run: Run
     operations: int = 0
     operations_sent_again: int = 0
@@ -108,9 +140,9 @@ class Replay:
         started = time.perf_counter()
         messages = [*self._deliveries(stock, baskets[0].filled_at), *self._purchases(baskets)]
         for message in progress(sorted(messages, key=attrgetter("sent_at"))):
-            self.clock.now = message.sent_at
+            self.clock.show(message.sent_at)
             self._send(message)
-        self.clock.now += HOLD_TTL
+        self.clock.pass_over_holds()
         self._oversell(baskets[0].lines[0].product)
         self.left_before_sweep = self.ledger.balances(self.run.store)
         self.swept = self.ledger.expire_holds()
@@ -146,7 +178,7 @@ class Replay:
                 self.run.store,
                 item(line.product),
                 line.quantity,
-                HOLD_TTL,
+                self.clock.abandoned_ttl if basket.is_abandoned else HOLD_TTL,
                 reference=f"basket {basket.id}",
                 actor="demo",
             )

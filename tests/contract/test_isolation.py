@@ -1,4 +1,4 @@
-"""Two calls, the second at every point of the first, at each level of isolation.
+"""Two calls, the second at every point of the first.
 
 What comes of them must be what comes of one after the other, in one of the two orders. What that is
 the memory ledger tells, which does one call at a time.
@@ -30,7 +30,7 @@ from tests.contract.races import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from uuid import UUID
 
     from django_inventory.ledgers import Ledger
@@ -145,12 +145,6 @@ def scenes_on(ledger: Ledger, numbers: Sequence[int], clock: Clock) -> list[Scen
     return [Scene(ledger, n, holds[3 * i :][:3]) for i, n in enumerate(numbers)]
 
 
-def cases() -> Iterator[object]:
-    for level in ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"):
-        for pair in SUBTLE_PAIRS if level != "READ COMMITTED" else (*PAIRS, *SUBTLE_PAIRS):
-            yield pytest.param(level, pair, id=f"{level}: {', '.join(pair)}")
-
-
 def told(answer: object) -> object:
     """Return an answer without ids; errors that refuse nothing are raised."""
     match answer:
@@ -180,11 +174,14 @@ def outcomes_of_orders(number: int, first: str, second: str) -> list[Outcome]:
     return outcomes
 
 
-@only_on("postgresql", "mariadb")
-@pytest.mark.parametrize(("level", "pair"), list(cases()))
-def test_two_calls_do_as_one_after_the_other(
-    level: str, pair: tuple[str, str], engine: Engine, clock: Clock, run_threads: RunThreads
+def by_name(pairs: Iterable[tuple[str, str]]) -> list[object]:
+    return [pytest.param(pair, id=", ".join(pair)) for pair in pairs]
+
+
+def interleave(
+    pair: tuple[str, str], engine: Engine, clock: Clock, run_threads: RunThreads
 ) -> None:
+    """Make the calls of the pair, the second one before each statement of the first one's."""
     first, second = pair
     ledger = engine.make_ledger(clock=clock)
     scenes = scenes_on(ledger, range(10), clock)
@@ -212,9 +209,27 @@ def test_two_calls_do_as_one_after_the_other(
         places[number].may_go_on.set()
         return None
 
-    with isolated(engine, level):
-        outcomes = in_rounds(run_threads, len(scenes), make_first, make_second, direct)
+    outcomes = in_rounds(run_threads, len(scenes), make_first, make_second, direct)
     for scene, (one, other, _) in zip(scenes, outcomes, strict=True):
         expected = outcomes_of_orders(scene.number, first, second)
         assert scene.outcome(one, other) in expected, f"before statement {scene.number + 1}"
     assert_sound(engine)
+
+
+@only_on("postgresql", "mariadb")
+@pytest.mark.parametrize("pair", by_name(PAIRS + SUBTLE_PAIRS))
+def test_two_calls_do_as_one_after_the_other(
+    pair: tuple[str, str], engine: Engine, clock: Clock, run_threads: RunThreads
+) -> None:
+    interleave(pair, engine, clock, run_threads)
+
+
+@only_on("postgresql")
+@pytest.mark.parametrize("pair", by_name(SUBTLE_PAIRS))
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_two_calls_do_as_one_after_the_other_at_every_level(
+    level: str, pair: tuple[str, str], engine: Engine, clock: Clock, run_threads: RunThreads
+) -> None:
+    """Not on MariaDB, where the ledger wants READ COMMITTED: see the check inventory.E005."""
+    with isolated(engine, level):
+        interleave(pair, engine, clock, run_threads)
