@@ -1,0 +1,202 @@
+"""Entries: the journal, to be looked at, followed and exported."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern, path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from django_inventory.admin import wording
+from django_inventory.admin.export import export_view
+from django_inventory.admin.filters import (
+    HoldFilter,
+    OperationFilter,
+    OwnedItemFilter,
+    OwnerFilter,
+    ReferenceFilter,
+    starting_with,
+)
+from django_inventory.admin.journal import actor_names
+from django_inventory.admin.periods import PeriodFilter
+from django_inventory.admin.readonly import InventoryChangeList, ReadOnlyAdmin, Tool, page_url
+from django_inventory.exceptions import InvalidIdentifier
+from django_inventory.models import Entry
+from django_inventory.operations import check_hold_id
+
+
+class EntryChangeList(InventoryChangeList):
+    """The list, with the people in it by name."""
+
+    def prepare(self, rows: list[Any]) -> None:
+        """Look up the users among the actors."""
+        names = actor_names(entry.actor for entry in rows)
+        for entry in rows:
+            entry.actor_name = names.get(entry.actor, entry.actor)
+
+
+@admin.register(Entry)
+class EntryAdmin(ReadOnlyAdmin):
+    """Every change there ever was."""
+
+    list_display = (
+        "effective",
+        "kind_name",
+        "owner",
+        "quantity_change",
+        "on_hold_change",
+        "free_after",
+        "held_after",
+        "note",
+        "who",
+        "hold_link",
+    )
+    list_filter = (
+        PeriodFilter,
+        "kind",
+        OwnerFilter,
+        OwnedItemFilter,
+        ReferenceFilter,
+        HoldFilter,
+        OperationFilter,
+    )
+    list_select_related = ("balance",)
+    ordering = ("-created_at", "-id")
+    sortable_by = ()
+    search_fields = ("balance__subject", "balance__item")
+    search_hint = _("An operation's id, or what the subject or the item begins with.")
+    fields = (
+        "balance",
+        "sequence",
+        "kind",
+        "quantity_change",
+        "on_hold_change",
+        "quantity_after",
+        "on_hold_after",
+        "hold",
+        "hold_remaining",
+        "hold_expires_at",
+        "reference",
+        "who",
+        "metadata",
+        "operation",
+        "key",
+        "effective_at",
+        "created_at",
+    )
+    readonly_fields = fields
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list with names in it."""
+        return EntryChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Look for an operation's id, or for a prefix of subject or item, by their indexes."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            return queryset.filter(operation_id=check_hold_id(term)), False
+        except InvalidIdentifier:
+            subject = starting_with("balance__subject", term)
+            return queryset.filter(subject | starting_with("balance__item", term)), False
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the export to Django's own pages."""
+        export = path(
+            "export/",
+            self.admin_site.admin_view(partial(export_view, entries=self)),
+            name="django_inventory_entry_export",
+        )
+        return [export, *super().get_urls()]
+
+    def tools(self, request: HttpRequest) -> list[Tool]:
+        """Return the export of what the list shows, and the way to the dashboard."""
+        query = request.GET.copy()
+        query.pop("p", None)
+        export = page_url(self.admin_site, "entry_export")
+        return [
+            Tool(_("Export as CSV"), f"{export}?{query.urlencode()}" if query else export),
+            Tool(_("Dashboard"), page_url(self.admin_site, "dashboard")),
+        ]
+
+    # Columns --------------------------------------------------------------------------------
+
+    @admin.display(description=_("time"))
+    def effective(self, entry: Any) -> str:
+        """Return when it took effect."""
+        return wording.moment(entry.effective_at)
+
+    @admin.display(description=_("kind"))
+    def kind_name(self, entry: Any) -> str:
+        """Return the verb."""
+        return str(wording.KIND_NAMES.get(entry.kind, entry.kind))
+
+    @admin.display(description=_("balance"))
+    def owner(self, entry: Any) -> SafeString:
+        """Return a link to the balance."""
+        url = page_url(self.admin_site, "balance_change", entry.balance_id)
+        return format_html(
+            '<a href="{}">{}: {}</a>', url, entry.balance.subject, entry.balance.item
+        )
+
+    @admin.display(description=_("free"))
+    def quantity_change(self, entry: Any) -> str:
+        """Return the change of what is free."""
+        return wording.change(entry.quantity_delta)
+
+    @admin.display(description=_("on hold"))
+    def on_hold_change(self, entry: Any) -> str:
+        """Return the change of what is on hold."""
+        return wording.change(entry.on_hold_delta)
+
+    @admin.display(description=_("free after"))
+    def free_after(self, entry: Any) -> str:
+        """Return what was free afterwards."""
+        return wording.number(entry.quantity_after)
+
+    @admin.display(description=_("on hold after"))
+    def held_after(self, entry: Any) -> str:
+        """Return what was on hold afterwards."""
+        return wording.number(entry.on_hold_after)
+
+    @admin.display(description=_("reference"), empty_value="\N{EN DASH}")
+    def note(self, entry: Any) -> str:
+        """Return why."""
+        return str(entry.reference)
+
+    @admin.display(description=_("actor"), empty_value="\N{EN DASH}")
+    def who(self, entry: Any) -> str:
+        """Return who, by name where it is a user of this site."""
+        name = getattr(entry, "actor_name", None)
+        return str(
+            actor_names([entry.actor]).get(entry.actor, entry.actor) if name is None else name
+        )
+
+    @admin.display(description=_("hold"), empty_value="\N{EN DASH}")
+    def hold_link(self, entry: Any) -> SafeString | None:
+        """Return a link to the hold, where there is one."""
+        if entry.hold_id is None:
+            return None
+        url = page_url(self.admin_site, "hold_change", entry.hold_id)
+        return format_html(
+            '<a href="{}" title="{}">\N{HORIZONTAL ELLIPSIS}{}</a>',
+            url,
+            entry.hold_id,
+            entry.hold_id.hex[-8:],
+        )
+
+    @admin.display(description=_("operation"))
+    def operation(self, entry: Any) -> SafeString:
+        """Return a link to all that the operation did."""
+        url = page_url(self.admin_site, "entry_changelist", operation=entry.operation_id)
+        return format_html('<a href="{}">{}</a>', url, entry.operation_id)

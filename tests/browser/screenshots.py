@@ -1,0 +1,53 @@
+"""Make the screenshots of the documentation: ``python -m tests.browser.screenshots [FOLDER]``.
+
+Writes ``admin-balance.png``, ``admin-holds.png`` and ``admin-dashboard.png``, each also in the
+dark, to ``docs/images`` or the folder that is named.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tests.browser.chromium import chromium, log_in
+from tests.browser.shop import CLERK, PASSWORD, make_shop, served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, ViewportSize
+
+IMAGES: Final = Path(__file__).resolve().parents[2] / "docs" / "images"
+SIZE: ViewportSize = {"width": 1440, "height": 1100}
+PAGES: Final = {
+    "admin-balance": "balance/?subject=shop&item=sku:lamp",
+    "admin-holds": "hold/",
+    "admin-dashboard": "balance/dashboard/?item=sku:lamp",
+}
+
+
+def main() -> None:
+    """Make them."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
+    with tempfile.TemporaryDirectory() as work:
+        database = Path(work) / "shop.sqlite3"
+        make_shop(database)
+        with served(database) as url, chromium() as browser:
+            _shoot(browser.new_page(viewport=SIZE), url, folder, "")
+            dark = browser.new_page(viewport=SIZE, color_scheme="dark")
+            _shoot(dark, url, folder, "-dark")
+
+
+def _shoot(page: Page, url: str, folder: Path, suffix: str) -> None:
+    log_in(page, url, CLERK, PASSWORD)
+    for name, path in PAGES.items():
+        page.goto(f"{url}/admin/django_inventory/{path}")
+        if name == "admin-balance":
+            page.locator("#result_list tbody a").first.click()
+        target = folder / f"{name}{suffix}.png"
+        page.screenshot(path=target, full_page=name == "admin-dashboard")
+        sys.stdout.write(f"{target}\n")
+
+
+if __name__ == "__main__":
+    main()
