@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import connections, transaction
+from django.db import DataError, connections, transaction
 from django.http import Http404
+from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
@@ -99,6 +100,18 @@ class InventoryViewSet(GenericViewSet[Any]):
         self.scope = subject_scope(request)
         # The ledger's own clock, so that lists and ledger never differ over what has expired.
         self.now = configured_now()
+
+    def perform_authentication(self, request: Request) -> None:
+        """Authenticate, by the classes of the view or the project.
+
+        Raises:
+            AuthenticationFailed: also for credentials that the database cannot even be asked for,
+                such as a name with NUL in it.
+        """
+        try:
+            super().perform_authentication(request)
+        except DataError as error:
+            raise AuthenticationFailed from error
 
     def required_permissions(self) -> list[str]:
         """Return the Django permissions that the request needs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DatabaseLedger", "Ledger", "MemoryLedger", "PostgresLedger", "get_ledger"]
 
+_making = Lock()
+
 
 def get_ledger() -> Ledger:
     """Return the ledger that ``settings.INVENTORY`` chooses: one and the same for the process.
@@ -26,7 +29,9 @@ def get_ledger() -> Ledger:
     Raises:
         ImproperlyConfigured: the backend cannot be imported or is no ``Ledger``.
     """
-    return _configured()
+    # Threads that are first at once must not each make one: in memory, each would own its own.
+    with _making:
+        return _configured()
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import update_wrapper
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, cast, get_args, overload
 from uuid import UUID
 
@@ -56,9 +57,10 @@ def _async_twin(
         bound = cast("Callable[P, R]", getattr(self, method.__name__))
         return await sync_to_async(bound)(*args, **kwargs)
 
+    # Not @wraps, whose type is another. With this, introspection shows the method's arguments.
+    update_wrapper(twin, method)
     twin.__name__ = f"a{method.__name__}"
     twin.__qualname__ = f"Ledger.{twin.__name__}"
-    twin.__module__ = method.__module__
     twin.__doc__ = f"Do what ``{method.__name__}`` does, for async callers."
     return twin
 

@@ -19,7 +19,7 @@ from django_inventory.exceptions import LedgerBusy
 T = TypeVar("T")
 
 MAX_ATTEMPTS: Final = 10
-MAX_SECONDS: Final = 10.0
+MAX_SECONDS: Final = 30.0
 """No attempt begins later than this after the first: each may have waited for a lock."""
 FIRST_PAUSE_SECONDS: Final = 0.005
 LONGEST_PAUSE_SECONDS: Final = 0.25

@@ -104,6 +104,14 @@ SPECTACULAR_SETTINGS = {
 }
 LOGIN_REDIRECT_URL = "home"
 
+# Read by the site and written by commands: verify_inventory leaves its result for the dashboard.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": BASE_DIR / ".cache",
+    },
+}
+
 SHOPPING_CSV = BASE_DIR / "data" / "shopping.csv"
 
 LANGUAGE_CODE = "en"
