@@ -194,8 +194,9 @@ class BalanceAdmin(ReadOnlyAdmin):
         days = _window(request)
         changes = changes_since(balance, now - timedelta(days=days), now)
         movements = movement_urls(request, site, **names)
+        title = _("%(item)s of %(subject)s") % names
         return {
-            "title": _("%(item)s of %(subject)s") % names,
+            "title": title,
             "subtitle": None,
             "balance": balance,
             "figures": _figures(balance),

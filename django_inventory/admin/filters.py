@@ -40,7 +40,8 @@ class TextFilter(admin.ListFilter):
     """A field to type an exact value into."""
 
     template = "django_inventory/admin/text_filter.html"
-    parameter: ClassVar[str]
+    # So called since themes look for an attribute of that name, as Django's own filters have it.
+    parameter_name: ClassVar[str]
     lookup: ClassVar[str]
 
     def __init__(
@@ -51,14 +52,14 @@ class TextFilter(admin.ListFilter):
         model_admin: admin.ModelAdmin[Any],
     ) -> None:
         super().__init__(request, params, model, model_admin)
-        values = params.pop(self.parameter, None)
+        values = params.pop(self.parameter_name, None)
         if values and values[-1].strip():
-            self.used_parameters[self.parameter] = values[-1].strip()
+            self.used_parameters[self.parameter_name] = values[-1].strip()
 
     @property
     def value(self) -> str:
         """What was typed."""
-        return str(self.used_parameters.get(self.parameter, ""))
+        return str(self.used_parameters.get(self.parameter_name, ""))
 
     def has_output(self) -> bool:
         """Show it, always."""
@@ -66,7 +67,7 @@ class TextFilter(admin.ListFilter):
 
     def expected_parameters(self) -> list[str | None]:
         """Return the one parameter of the query."""
-        return [self.parameter]
+        return [self.parameter_name]
 
     def choices(self, changelist: ChangeList) -> Iterator[Mapping[str, object]]:
         """Yield what the template needs: the other parameters, which the form has to keep."""
@@ -77,10 +78,10 @@ class TextFilter(admin.ListFilter):
             "others": [
                 (name, value)
                 for name, values in others.items()
-                if name != self.parameter
+                if name != self.parameter_name
                 for value in values
             ],
-            "clear": changelist.get_query_string(remove=[self.parameter]),
+            "clear": changelist.get_query_string(remove=[self.parameter_name]),
         }
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -99,14 +100,14 @@ class TextFilter(admin.ListFilter):
         Raises:
             InvalidIdentifier: no row can have that value.
         """
-        return check_identifier(self.parameter, value)
+        return check_identifier(self.parameter_name, value)
 
 
 class SubjectFilter(TextFilter):
     """Balances of one subject."""
 
     title = _("subject")
-    parameter = "subject"
+    parameter_name = "subject"
     lookup = "subject"
 
 
@@ -114,7 +115,7 @@ class ItemFilter(TextFilter):
     """Balances of one item."""
 
     title = _("item")
-    parameter = "item"
+    parameter_name = "item"
     lookup = "item"
 
 
@@ -134,7 +135,7 @@ class ReferenceFilter(TextFilter):
     """Entries with one reference."""
 
     title = _("reference")
-    parameter = "reference"
+    parameter_name = "reference"
     lookup = "reference"
 
 
@@ -142,7 +143,7 @@ class KeyFilter(TextFilter):
     """Records of one idempotency key."""
 
     title = _("key")
-    parameter = "key"
+    parameter_name = "key"
     lookup = "key"
 
 
@@ -150,7 +151,7 @@ class ScopeFilter(TextFilter):
     """Records of one scope."""
 
     title = _("scope")
-    parameter = "scope"
+    parameter_name = "scope"
     lookup = "scope"
 
 
@@ -158,7 +159,7 @@ class HoldFilter(TextFilter):
     """Entries that concern one hold."""
 
     title = _("hold")
-    parameter = "hold"
+    parameter_name = "hold"
     lookup = "hold_id"
 
     def parsed(self, value: str) -> object:
@@ -170,7 +171,7 @@ class OperationFilter(TextFilter):
     """What one operation did or answered."""
 
     title = _("operation")
-    parameter = "operation"
+    parameter_name = "operation"
     lookup = "operation_id"
 
     def parsed(self, value: str) -> object:

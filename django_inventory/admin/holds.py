@@ -218,9 +218,10 @@ class HoldAdmin(ReadOnlyAdmin):
             for verb, action in HOLD_ACTIONS.items()
             if request.user.has_perm(action.permission)
         ]
+        names = {"item": hold.balance.item, "subject": hold.balance.subject}
+        title = _("Hold on %(item)s of %(subject)s") % names
         return {
-            "title": _("Hold on %(item)s of %(subject)s")
-            % {"item": hold.balance.item, "subject": hold.balance.subject},
+            "title": title,
             "subtitle": None,
             "hold": hold,
             "balance_url": page_url(site, "balance_change", hold.balance_id),

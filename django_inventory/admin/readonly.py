@@ -184,11 +184,15 @@ class ReadOnlyAdmin(_ModelAdmin):
         }
         return super().changelist_view(request, context)
 
-    def page_context(self, request: HttpRequest, **context: object) -> dict[str, Any]:
+    def page_context(
+        self, request: HttpRequest, title: str | _StrPromise, **context: object
+    ) -> dict[str, Any]:
         """Return what a page of ours beside Django's own needs in its template."""
         request.current_app = self.admin_site.name
         return {
             **self.admin_site.each_context(request),
+            "title": title,
+            "has_view_permission": self.has_view_permission(request),
             "opts": self.opts,
             "media": self.media,
             **context,

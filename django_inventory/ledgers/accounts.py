@@ -11,12 +11,17 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django_inventory.rules import status_after
+from django_inventory.operations import Extend, Hold, Release
+from django_inventory.rules import EXPIRE, status_after
+
+FINAL_KINDS: Final = frozenset({Release.kind, EXPIRE})
 
 ENTRY_COLUMNS: Final = (
     "balance_id", "sequence", "kind", "quantity_delta", "on_hold_delta", "quantity_after",
-    "on_hold_after", "hold_id", "hold_remaining", "hold_expires_at", "effective_at", "created_at",
+    "on_hold_after", "hold_id", "hold_remaining", "hold_expires_at", "created_at",
 )  # fmt: skip
+
+"""What is read of each entry. No texts, so that a page of entries stays small."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +89,49 @@ class Account:
 
     def read(self, row: tuple[Any, ...]) -> None:
         """Take in the next entry, ``ENTRY_COLUMNS``."""
-        _, sequence, kind, quantity_delta, on_hold_delta, quantity, on_hold, *hold, _, _ = row
-        effective_at, created_at = row[-2:]
-        hold_id, remaining, expires_at = hold
-        self._expect(sequence, "sequence", self.version + 1, sequence)
-        self._expect(sequence, "quantity_after", self.quantity + quantity_delta, quantity)
-        self._expect(sequence, "on_hold_after", self.on_hold + on_hold_delta, on_hold)
+        _, sequence, kind, quantity_delta, on_hold_delta, quantity, on_hold, hold_id, *_ = row
+        if sequence != self.version + 1:
+            self._flaw(f"sequence of entry {sequence}", self.version + 1, sequence)
+        if quantity != self.quantity + quantity_delta:
+            expected = self.quantity + quantity_delta
+            self._flaw(f"quantity_after of entry {sequence}", expected, quantity)
+        if on_hold != self.on_hold + on_hold_delta:
+            expected = self.on_hold + on_hold_delta
+            self._flaw(f"on_hold_after of entry {sequence}", expected, on_hold)
         # Go on from what the entry says, so that one flaw is told once.
         self.version, self.quantity, self.on_hold = sequence, quantity, on_hold
-        due_at = expires_at if kind == "expire" else created_at
-        self._expect(sequence, "effective_at", due_at, effective_at)
         if not _fits(kind, quantity_delta, on_hold_delta, has_hold=hold_id is not None):
-            deltas = f"{quantity_delta:+d} and {on_hold_delta:+d}"
-            on_what = "no hold" if hold_id is None else f"hold {hold_id}"
-            self._flaw(f"kind of entry {sequence}", f"one for {deltas}, {on_what}", kind)
-        elif hold_id is not None and (on_hold_delta or kind == "extend"):
-            # Not the receiver's side of a commit.
-            self._read_hold(sequence, kind, on_hold_delta, hold_id, remaining, expires_at)
-            if not remaining and hold_id in self.resolved:
-                pass
+            on_what = "no hold" if hold_id is None else "a hold"
+            changes = f"one for {quantity_delta:+d} and {on_hold_delta:+d} with {on_what}"
+            self._flaw(f"kind of entry {sequence}", changes, kind)
+        if hold_id is not None and (on_hold_delta or kind in {Hold.kind, Extend.kind}):
+            self._read_hold(row)
+
+    def _read_hold(self, row: tuple[Any, ...]) -> None:
+        """Take in what an entry of its holder's says about a hold."""
+        _, sequence, kind, _, delta, _, _, hold_id, remaining, expires_at, created_at = row
+        known = self.active.pop(hold_id, None)
+        if (known is None) != (kind == Hold.kind):
+            expected = "a new one" if known else "one that is active"
+            self._flaw(f"hold of entry {sequence}", expected, hold_id)
+            return
+        expected_remaining = delta + (known.remaining if known else 0)
+        if remaining != expected_remaining or (remaining and kind in FINAL_KINDS):
+            self._flaw(f"hold_remaining of entry {sequence}", expected_remaining, remaining)
+        if expires_at is None or (known and kind != Extend.kind and expires_at != known.expires_at):
+            expected_expiry = known.expires_at if known else "a time"
+            self._flaw(f"hold_expires_at of entry {sequence}", expected_expiry, expires_at)
+        if remaining is None or expires_at is None:
+            return
+        facts = HoldFacts(
+            balance_id=self.pk,
+            quantity=known.quantity if known else delta,
+            remaining=remaining,
+            status=status_after(kind, remaining).value,
+            expires_at=expires_at,
+            resolved_at=None if remaining else created_at,
+        )
+        (self.active if remaining else self.resolved)[hold_id] = facts
 
     def facts(self) -> dict[str, Any]:
         """Return what the balance's row should say."""
@@ -113,3 +142,40 @@ class Account:
             "on_hold": self.on_hold,
             "next_expiry_at": min(expiries, default=None),
         }
+
+    def flaws(self) -> list[Mismatch]:
+        """Return in what the entries contradict one another."""
+        held = sum(hold.remaining for hold in self.active.values())
+        if self._flaws or held == self.on_hold:
+            return list(self._flaws)
+        return [self._mismatch("on_hold of the active holds", self.on_hold, held)]
+
+    def _flaw(self, name: str, expected: object, found: object) -> None:
+        self._flaws.append(self._mismatch(name, expected, found))
+
+    def _mismatch(self, name: str, expected: object, found: object) -> Mismatch:
+        return Mismatch("journal", self.name, name, str(expected), str(found), is_repairable=False)
+
+
+def _fits(kind: str, quantity_delta: int, on_hold_delta: int, *, has_hold: bool) -> bool:
+    """Tell whether an operation of that kind can change a balance in that way."""
+    match kind:
+        case "acquire":
+            fits = not has_hold and quantity_delta > 0 and on_hold_delta == 0
+        case "consume":
+            fits = not has_hold and quantity_delta < 0 and on_hold_delta == 0
+        case "transfer":
+            fits = not has_hold and quantity_delta != 0 and on_hold_delta == 0
+        case "hold":
+            fits = has_hold and on_hold_delta > 0 and quantity_delta == -on_hold_delta
+        case "commit":
+            # The holder's side, where a rest may be released, or the receiver's.
+            is_holders = on_hold_delta < 0 and 0 <= quantity_delta < -on_hold_delta
+            fits = has_hold and (is_holders or (on_hold_delta == 0 and quantity_delta > 0))
+        case "release" | "expire":
+            fits = has_hold and on_hold_delta < 0 and quantity_delta == -on_hold_delta
+        case "extend":
+            fits = has_hold and quantity_delta == 0 and on_hold_delta == 0
+        case _:
+            fits = False
+    return fits

@@ -147,16 +147,17 @@ def _retried(work: Callable[[], T], using: str, *, may_be_done: Callable[[], boo
         except LedgerBusy as error:
             reason: Exception = error
         except Error as error:
-            if is_own and is_connection_lost(error):
-                connection.close_if_unusable_or_obsolete()
-                if may_be_done():
+            if is_connection_lost(error) and not connection.in_atomic_block:
+                _drop_if_broken(connection)
+                if is_own and may_be_done():
                     raise LedgerBusy(OUTCOME_UNKNOWN) from error
             elif is_overtaxed(error):
                 raise LedgerBusy(BUSY) from error
             elif not (is_transient(error) or is_connection_lost(error)):
                 raise
             reason = error
-        if not is_own or connection.connection is None or _is_over(attempt, began_at):
+        # Where no connection can be had it is not the call's own: then waiting is the caller's.
+        if not is_own or _is_over(attempt, began_at):
             raise LedgerBusy(BUSY) from reason
         longest = min(FIRST_PAUSE_SECONDS * 2**attempt, LONGEST_PAUSE_SECONDS)
         time.sleep(random.uniform(0, longest))  # noqa: S311 - jitter, no secret
@@ -170,10 +171,17 @@ def _owns_transaction(connection: BaseDatabaseWrapper) -> bool:
     """Tell whether what is begun now is the outermost transaction, on a connection that works."""
     if connection.in_atomic_block or not connection.get_autocommit():
         return False
-    if connection.errors_occurred:
-        # Django looks whether it still works between two requests only; a worker has none.
-        connection.close_if_unusable_or_obsolete()
+    _drop_if_broken(connection)
     return True
+
+
+def _drop_if_broken(connection: BaseDatabaseWrapper) -> None:
+    """Let the next use connect afresh where this connection has failed and not worked since.
+
+    Django itself looks between two requests only, and a worker has none.
+    """
+    if connection.errors_occurred:
+        connection.close_if_unusable_or_obsolete()
 
 
 def is_transient(error: Error) -> bool:

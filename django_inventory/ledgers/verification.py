@@ -8,146 +8,48 @@ raises no false alarm. Writes only to repair, and never to an entry.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, Sum
+from django.db import connections
+from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, Sum, When
+from django.db.models.expressions import Combinable
+from django.db.models.lookups import Exact, IsNull
 
+from django_inventory.ledgers.accounts import ENTRY_COLUMNS, Account, HoldFacts, Mismatch
 from django_inventory.ledgers.retry import in_transaction
 from django_inventory.models import Balance, Entry, Hold, IdempotencyRecord
-from django_inventory.rules import status_after
+from django_inventory.operations import Commit, Release
+from django_inventory.rules import EXPIRE
 
 logger = logging.getLogger("django_inventory.verification")
 
 PAGE: Final = 5_000
-"""How many rows are read, and how many resolved holds are remembered, at once."""
+"""How many rows are read, and how many holds wait to be compared, at once."""
 
 _BALANCE_COLUMNS: Final = (
     "pk", "subject", "item", "version", "quantity", "on_hold", "next_expiry_at",
 )  # fmt: skip
-_ENTRY_COLUMNS: Final = (
-    "balance_id", "sequence", "kind", "quantity_delta", "on_hold_delta", "quantity_after",
-    "on_hold_after", "hold_id", "hold_remaining", "hold_expires_at", "created_at",
-)  # fmt: skip
 _HOLD_COLUMNS: Final = (
     "pk", "balance_id", "quantity", "remaining", "status", "expires_at", "resolved_at",
 )  # fmt: skip
+_NOTES: Final = ("key", "reference", "metadata", "created_at")
+"""What a hold's row and the entry that made it both say."""
 
+_SIDES: Final = (
+    "kind", "key", "hold_id", "hold_remaining", "hold_expires_at", "actor", "reference", "metadata",
+    "effective_at", "created_at",
+)  # fmt: skip
+"""What both entries of one operation say."""
 
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """One thing that is not as the journal says, or in which the journal contradicts itself.
+SPLIT: Final = 2**32
 
-    Attributes:
-        code: what kind of thing: ``balance``, ``hold``, ``journal``, ``operation`` or ``key``.
-        name: which one: "subject / item", a hold's id, an operation's id or "scope / key".
-        field: what of it.
-        expected, found: the two values, as text.
-        is_repairable: whether the journal tells what should stand there.
-        is_repaired: whether it stands there now.
-    """
-
-    code: str
-    name: str
-    field: str
-    expected: str
-    found: str
-    is_repairable: bool = True
-    is_repaired: bool = False
-
-    def __str__(self) -> str:
-        repaired = " (repaired)" if self.is_repaired else ""
-        return (
-            f"{self.code} {self.name}: {self.field} is {self.found}, not {self.expected}{repaired}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _HoldFacts:
-    """What a hold's row says, or should say."""
-
-    balance_id: int
-    quantity: int
-    remaining: int
-    status: str
-    expires_at: datetime
-    resolved_at: datetime | None
-
-
-@dataclass(slots=True)
-class _Account:
-    """One balance as its entries tell it, as far as they have been read.
-
-    ``resolved`` are holds that the journal is done with; they can be compared and forgotten.
-    """
-
-    pk: int
-    name: str
-    version: int = 0
-    quantity: int = 0
-    on_hold: int = 0
-    active: dict[UUID, _HoldFacts] = field(default_factory=dict)
-    resolved: dict[UUID, _HoldFacts] = field(default_factory=dict)
-    flaws: list[Mismatch] = field(default_factory=list)
-    wrong_holds: dict[UUID, _HoldFacts] = field(default_factory=dict)
-
-    def read(self, row: tuple[Any, ...]) -> None:
-        """Take in the next entry, ``_ENTRY_COLUMNS``."""
-        _, sequence, kind, quantity_delta, on_hold_delta, quantity, on_hold, *hold = row
-        self._expect("sequence", sequence, self.version + 1, sequence)
-        self._expect("quantity_after", sequence, self.quantity + quantity_delta, quantity)
-        self._expect("on_hold_after", sequence, self.on_hold + on_hold_delta, on_hold)
-        # Go on from what the entry says, so that one flaw is told once.
-        self.version, self.quantity, self.on_hold = sequence, quantity, on_hold
-        hold_id, remaining, expires_at, created_at = hold
-        if hold_id is None or (not on_hold_delta and kind != "extend"):
-            # Without a hold, or the receiver's side of a commit.
-            return
-        known = self.active.pop(hold_id, None)
-        if kind == "hold":
-            held = 0
-            quantity_held = on_hold_delta
-        elif known is None:
-            self._flaw(f"hold of entry {sequence}", "one that is active", str(hold_id))
-            return
-        else:
-            held = known.remaining
-            quantity_held = known.quantity
-        self._expect("hold_remaining", sequence, held + on_hold_delta, remaining)
-        facts = _HoldFacts(
-            balance_id=self.pk,
-            quantity=quantity_held,
-            remaining=remaining,
-            status=status_after(kind, remaining).value,
-            expires_at=expires_at,
-            resolved_at=None if remaining else created_at,
-        )
-        (self.active if remaining else self.resolved)[hold_id] = facts
-
-    def _expect(self, name: str, sequence: int, expected: int, found: int) -> None:
-        if expected != found:
-            self._flaw(f"{name} of entry {sequence}", str(expected), str(found))
-
-    def _flaw(self, name: str, expected: str, found: str) -> None:
-        self.flaws.append(
-            Mismatch("journal", self.name, name, expected, found, is_repairable=False)
-        )
-
-    def facts(self) -> dict[str, Any]:
-        """Return what the balance's row should say."""
-        expiries = [hold.expires_at for hold in self.active.values()]
-        return {
-            "version": self.version,
-            "quantity": self.quantity,
-            "on_hold": self.on_hold,
-            "next_expiry_at": min(expiries, default=None),
-        }
+Mapped = Mapping[UUID, HoldFacts]
 
 
 class Verification:
@@ -156,7 +58,7 @@ class Verification:
     Args:
         using: the alias of the database.
         repair: write what the journal says where a balance or hold differs from it. Balances
-            whose journal contradicts itself are left alone.
+            whose journal contradicts itself are left alone, and so are their holds.
         on_progress: called with the number of entries read and the number there were at the
             start, after each page.
 
@@ -176,6 +78,7 @@ class Verification:
         self._on_progress = on_progress
         self.entries_read = 0
         self._total = 0
+        self._contradictory: set[int] = set()
 
     def mismatches(self) -> Iterator[Mismatch]:
         """Yield all that is wrong, in the order in which it is found.
@@ -184,87 +87,176 @@ class Verification:
         read what has been added to it since.
         """
         self.entries_read = 0
+        self._contradictory.clear()
         self._total = Entry.objects.using(self._using).count()
         after_pk = 0
         while page := self._balances(after_pk):
             after_pk = page[-1][0]
             yield from self._check_balances(page)
+        yield from self._check_entries_without_balance()
         yield from self._check_holds_without_entries()
+        yield from self._check_notes()
+        yield from self._check_times()
         yield from self._check_operations()
+        yield from self._check_sides()
         yield from self._check_keys()
 
     # Balances and their holds ---------------------------------------------------------------
 
     def _check_balances(self, page: list[tuple[Any, ...]]) -> Iterator[Mismatch]:
+        suspects: list[Account] = []
+        uncompared: list[Account] = []
+        holds = 0
+        for account, found in self._accounts(page):
+            if account.flaws() or list(account.facts().values()) != found:
+                suspects.append(account)
+                continue
+            uncompared.append(account)
+            holds += len(account.resolved) + len(account.active)
+            if holds >= PAGE:
+                suspects += self._with_wrong_holds(uncompared)
+                uncompared.clear()
+                holds = 0
+        suspects += self._with_wrong_holds(uncompared)
+        for account in suspects:
+            yield from in_transaction(partial(self._settle, account), self._using)
+
+    def _accounts(self, page: list[tuple[Any, ...]]) -> Iterator[tuple[Account, list[Any]]]:
+        """Yield each balance of the page as its entries tell it, and what its row says."""
         journal = groupby(self._entries(page[0][0], page[-1][0]), key=itemgetter(0))
         balance_id, entries = next(journal, (None, iter(())))
-        for row in page:
-            pk, subject, item, *found = row
-            account = _Account(pk, f"{subject} / {item}")
+        for pk, subject, item, *found in page:
+            account = Account(pk, f"{subject} / {item}")
+            while balance_id is not None and balance_id < pk:
+                # Of a balance that is missing.
+                balance_id, entries = next(journal, (None, iter(())))
             if balance_id == pk:
                 for entry in entries:
                     account.read(entry)
                     if len(account.resolved) >= PAGE:
-                        self._compare_resolved(account)
+                        self._compare_resolved([account])
                 balance_id, entries = next(journal, (None, iter(())))
-            self._compare_resolved(account)
-            if account.flaws or account.wrong_holds or self._differs(account, found):
-                yield from in_transaction(partial(self._settle, account), self._using)
+            yield account, found
 
-    def _differs(self, account: _Account, found: list[Any]) -> bool:
-        return list(account.facts().values()) != found or any(
-            facts != row for _, facts, row in self._with_rows(account.active)
-        )
+    def _with_wrong_holds(self, accounts: list[Account]) -> list[Account]:
+        """Return those of whose holds a row differs from the journal."""
+        self._compare_resolved(accounts)
+        active = {hold_id: facts for a in accounts for hold_id, facts in a.active.items()}
+        wrong = {facts.balance_id for _, facts, _ in self._differing(active)}
+        return [account for account in accounts if account.wrong or account.pk in wrong]
 
-    def _compare_resolved(self, account: _Account) -> None:
+    def _compare_resolved(self, accounts: Iterable[Account]) -> None:
         """Compare the holds that the journal is done with, and forget the right ones."""
-        for hold_id, facts, found in self._with_rows(account.resolved):
-            if facts != found:
-                account.wrong_holds[hold_id] = facts
-        account.resolved.clear()
+        by_pk = {account.pk: account for account in accounts}
+        resolved = {hold_id: facts for a in by_pk.values() for hold_id, facts in a.resolved.items()}
+        for hold_id, facts, _ in self._differing(resolved):
+            by_pk[facts.balance_id].wrong[hold_id] = facts
+        for account in by_pk.values():
+            account.resolved.clear()
 
-    def _settle(self, account: _Account) -> list[Mismatch]:
+    def _settle(self, account: Account) -> list[Mismatch]:
         """Compare an account with its rows under the balance's lock, and repair them if asked.
 
         Locks: the balance.
         """
-        locked = Balance.objects.using(self._using).select_for_update().filter(pk=account.pk)
-        row = locked.values(*_BALANCE_COLUMNS).get()
+        balances = Balance.objects.using(self._using).filter(pk=account.pk)
+        row = balances.select_for_update().values(*_BALANCE_COLUMNS).first()
+        if row is None:
+            # Its entries will be told as those of a missing balance.
+            return []
         for entry in self._entries_of(account.pk, account.version):
             account.read(entry)
-        self._compare_resolved(account)
-        mismatches = list(account.flaws)
-        for name, expected in account.facts().items():
-            if row[name] != expected:
-                mismatches.append(
-                    Mismatch("balance", account.name, name, str(expected), str(row[name]))
-                )
-        for hold_id, facts, found in self._with_rows({**account.active, **account.wrong_holds}):
-            mismatches.extend(_hold_mismatches(hold_id, facts, found))
-        if account.flaws or not self._repair:
-            return mismatches
-        return self._repaired(account, mismatches)
-
-    def _repaired(self, account: _Account, mismatches: list[Mismatch]) -> list[Mismatch]:
-        """Write what the journal says, and return the mismatches as repaired."""
-        for hold_id, facts, found in self._with_rows({**account.active, **account.wrong_holds}):
-            if found is not None and facts != found:
-                Hold.objects.using(self._using).filter(pk=hold_id).update(**asdict(facts))
-        Balance.objects.using(self._using).filter(pk=account.pk).update(**account.facts())
-        repaired = [
-            replace(mismatch, is_repaired=mismatch.is_repairable) for mismatch in mismatches
+        mismatches = [
+            Mismatch("balance", account.name, name, str(expected), str(row[name]))
+            for name, expected in account.facts().items()
+            if row[name] != expected
         ]
-        for mismatch in repaired:
-            logger.warning("%s", mismatch)
-        return repaired
+        holds = {**account.wrong, **account.resolved, **account.active}
+        wrong = list(self._differing(holds))
+        for hold_id, facts, found in wrong:
+            mismatches.extend(_hold_mismatches(hold_id, facts, found))
+        if flaws := account.flaws():
+            self._contradictory.add(account.pk)
+            return flaws + [replace(mismatch, is_repairable=False) for mismatch in mismatches]
+        if not self._repair:
+            return mismatches
+        for hold_id, facts, found in wrong:
+            self._write_hold(hold_id, facts, is_missing=found is None)
+        balances.update(**account.facts())
+        return [_repaired(mismatch) for mismatch in mismatches]
 
-    # What has no balance to be checked with ---------------------------------------------------
+    def _write_hold(self, hold_id: UUID, facts: HoldFacts, *, is_missing: bool) -> None:
+        holds = Hold.objects.using(self._using)
+        if is_missing:
+            made_by = Entry.objects.using(self._using).filter(hold_id=hold_id, kind="hold")
+            notes = made_by.values(*_NOTES).get()
+            holds.create(id=hold_id, **asdict(facts), **notes)
+        else:
+            holds.filter(pk=hold_id).update(**asdict(facts))
+
+    # What is beside the balances --------------------------------------------------------------
+
+    def _check_entries_without_balance(self) -> Iterator[Mismatch]:
+        balances = Balance.objects.using(self._using).filter(pk=OuterRef("balance_id"))
+        entries = Entry.objects.using(self._using).filter(~Exists(balances))
+        counts = entries.order_by("balance_id").values_list("balance_id").annotate(Count("pk"))
+        for pk, count in counts.iterator(PAGE):
+            found = f"missing, with {count} entries"
+            yield _beyond_repair("journal", f"balance {pk}", "row", "there", found)
 
     def _check_holds_without_entries(self) -> Iterator[Mismatch]:
         entries = Entry.objects.using(self._using).filter(hold=OuterRef("pk"), kind="hold")
         holds = Hold.objects.using(self._using).filter(~Exists(entries)).order_by("pk")
         for pk in holds.values_list("pk", flat=True).iterator(PAGE):
-            yield Mismatch("hold", str(pk), "entry", "there", "missing", is_repairable=False)
+            yield _beyond_repair("hold", str(pk), "entry", "there", "missing")
+
+    def _check_notes(self) -> Iterator[Mismatch]:
+        """Compare what a hold's row repeats of the entry that made it."""
+        same = Q(key=F("hold__key"), reference=F("hold__reference")) & (
+            Q(created_at=F("hold__created_at"))
+            & (
+                Q(metadata=F("hold__metadata"))
+                | Q(metadata__isnull=True, hold__metadata__isnull=True)
+            )
+        )
+        entries = Entry.objects.using(self._using).filter(
+            ~same, kind="hold", hold__pk__isnull=False
+        )
+        for pk in entries.order_by("pk").values_list("pk", flat=True).iterator(PAGE):
+            yield from in_transaction(partial(self._settle_notes, pk), self._using)
+
+    def _settle_notes(self, entry_pk: int) -> list[Mismatch]:
+        """Compare a hold's row with the entry that made it, and repair it if asked.
+
+        Locks: the hold's balance.
+        """
+        entry = Entry.objects.using(self._using).values("balance_id", "hold_id", *_NOTES)
+        expected = entry.get(pk=entry_pk)
+        balance_pk, hold_id = expected.pop("balance_id"), expected.pop("hold_id")
+        balances = Balance.objects.using(self._using).filter(pk=balance_pk)
+        list(balances.select_for_update().values_list("pk"))
+        holds = Hold.objects.using(self._using).filter(pk=hold_id)
+        found = holds.values(*_NOTES).get()
+        is_told = balance_pk not in self._contradictory
+        mismatches = [
+            Mismatch("hold", str(hold_id), name, str(expected[name]), str(found[name]), is_told)
+            for name in _NOTES
+            if found[name] != expected[name]
+        ]
+        if not (self._repair and is_told):
+            return mismatches
+        holds.update(**expected)
+        return [_repaired(mismatch) for mismatch in mismatches]
+
+    def _check_times(self) -> Iterator[Mismatch]:
+        """Check when entries took effect."""
+        # Not with the rest of an entry: what costs most there is to read times.
+        due_at = Case(When(kind=EXPIRE, then="hold_expires_at"), default="created_at")
+        entries = Entry.objects.using(self._using).exclude(effective_at=due_at)
+        columns = ("balance__subject", "balance__item", "sequence", due_at, "effective_at")
+        for subject, item, sequence, *times in entries.values_list(*columns).iterator(PAGE):
+            name = f"{subject} / {item}"
+            yield _beyond_repair("journal", name, f"effective_at of entry {sequence}", *times)
 
     def _check_operations(self) -> Iterator[Mismatch]:
         """Check what an operation's entries have to be together: nothing made, nothing lost."""
@@ -274,7 +266,7 @@ class Verification:
             .values("operation_id")
             .annotate(
                 count=Count("pk"),
-                total=Sum(F("quantity_delta") + F("on_hold_delta")),
+                total=self._sum("quantity_delta") + self._sum("on_hold_delta"),
                 first_kind=Min("kind"),
                 last_kind=Max("kind"),
             )
@@ -284,22 +276,63 @@ class Verification:
         leaves = one_kind & Q(first_kind="commit", count=1, total__lt=0)
         others = one_kind & ~Q(first_kind__in=["transfer", "commit"]) & Q(count=1)
         for row in operations.exclude(moves | leaves | others).iterator(PAGE):
-            yield Mismatch(
+            yield _beyond_repair(
                 "operation",
                 str(row["operation_id"]),
                 f"entries of {row['first_kind']}",
                 "one, or two that cancel out",
                 f"{row['count']} with a sum of {row['total']}",
-                is_repairable=False,
             )
 
+    def _check_sides(self) -> Iterator[Mismatch]:
+        """Check that both entries of a transfer, or of a commit to somebody, say the same."""
+        same = Q()
+        for name in _SIDES:
+            # By position, as Django's lookups are written.
+            both_null = Q(IsNull(F(name), rhs=True), IsNull(OuterRef(name), rhs=True))  # noqa: FBT003
+            same &= Q(**{name: OuterRef(name)}) | both_null
+        entries = Entry.objects.using(self._using)
+        others = entries.filter(operation_id=OuterRef("operation_id"), pk__gt=OuterRef("pk"))
+        differing = entries.filter(Exists(others), ~Exists(others.filter(same)))
+        for operation_id in differing.values_list("operation_id", flat=True).iterator(PAGE):
+            sides = entries.filter(operation_id=operation_id).order_by("pk").values(*_SIDES)
+            first, second = list(sides)[:2]
+            for name in _SIDES:
+                if first[name] != second[name]:
+                    yield _beyond_repair("operation", operation_id, name, first[name], second[name])
+
     def _check_keys(self) -> Iterator[Mismatch]:
-        entries = Entry.objects.using(self._using).filter(operation_id=OuterRef("operation_id"))
-        records = IdempotencyRecord.objects.using(self._using).filter(~Exists(entries))
-        for scope, key in records.order_by("pk").values_list("scope", "key").iterator(PAGE):
-            yield Mismatch(
-                "key", f"{scope} / {key}", "operation", "there", "missing", is_repairable=False
-            )
+        """Check that each key stands for an operation that is there, and that it can stand for."""
+        entries = Entry.objects.using(self._using)
+        same_kind = Q(kind=OuterRef("kind"))
+        # A commit or release that was answered with an earlier one, or with an expiry, has a key
+        # that is not its entry's.
+        fits = (
+            (same_kind & Q(key=OuterRef("key")))
+            | (same_kind & Q(kind__in=[Commit.kind, Release.kind]))
+            | Q(Exact(OuterRef("kind"), Release.kind), kind=EXPIRE)
+        )
+        fitting = entries.filter(fits, operation_id=OuterRef("operation_id"))
+        records = IdempotencyRecord.objects.using(self._using).filter(~Exists(fitting))
+        columns = records.order_by("pk").values_list("scope", "key", "kind", "operation_id")
+        for scope, key, kind, operation_id in columns.iterator(PAGE):
+            name = f"{scope} / {key}"
+            entry = entries.filter(operation_id=operation_id).first()
+            if entry is None:
+                yield _beyond_repair("key", name, "operation", "there", "missing")
+            elif entry.kind == kind:
+                yield _beyond_repair("key", name, "key", entry.key, key)
+            else:
+                yield _beyond_repair("key", name, "kind", entry.kind, kind)
+
+    def _sum(self, name: str) -> Combinable:
+        """Return the sum of a column, whatever stands there: SQLite refuses to sum beyond 64 bits.
+
+        A quotient and a remainder do not overflow, and what they make up does so into a float.
+        """
+        if connections[self._using].vendor != "sqlite":
+            return Sum(name)
+        return Sum(F(name) / SPLIT) * SPLIT + Sum(F(name) % SPLIT)
 
     # Pages ----------------------------------------------------------------------------------
 
@@ -310,16 +343,20 @@ class Verification:
     def _entries(self, first_pk: int, last_pk: int) -> Iterator[tuple[Any, ...]]:
         """Yield the entries of these balances, by balance and sequence."""
         entries = Entry.objects.using(self._using).filter(balance_id__lte=last_pk)
-        rows = entries.order_by("balance_id", "sequence").values_list(*_ENTRY_COLUMNS)
+        rows = entries.order_by("balance_id", "sequence").values_list(*ENTRY_COLUMNS)
         after_pk = first_pk - 1
-        while page := list(rows.filter(balance_id__gt=after_pk)[:PAGE]):
+        page = list(rows.filter(balance_id__gt=after_pk)[:PAGE])
+        while page:
             yield from self._counted(page)
+            if len(page) < PAGE:
+                return
             after_pk, sequence = page[-1][:2]
             yield from self._entries_of(after_pk, sequence)
+            page = list(rows.filter(balance_id__gt=after_pk)[:PAGE])
 
     def _entries_of(self, pk: int, after_sequence: int) -> Iterator[tuple[Any, ...]]:
         entries = Entry.objects.using(self._using).filter(balance_id=pk)
-        rows = entries.order_by("sequence").values_list(*_ENTRY_COLUMNS)
+        rows = entries.order_by("sequence").values_list(*ENTRY_COLUMNS)
         while page := list(rows.filter(sequence__gt=after_sequence)[:PAGE]):
             yield from self._counted(page)
             after_sequence = page[-1][1]
@@ -330,26 +367,38 @@ class Verification:
             self._on_progress(self.entries_read, max(self.entries_read, self._total))
         return page
 
-    def _with_rows(
-        self, holds: Mapping[UUID, _HoldFacts]
-    ) -> Iterator[tuple[UUID, _HoldFacts, _HoldFacts | None]]:
-        """Yield each hold with what the journal and what its row says."""
+    def _differing(self, holds: Mapped) -> Iterator[tuple[UUID, HoldFacts, HoldFacts | None]]:
+        """Yield each hold whose row differs, with what the journal and what the row says."""
         hold_ids = list(holds)
         for start in range(0, len(hold_ids), PAGE):
             some = hold_ids[start : start + PAGE]
             rows = Hold.objects.using(self._using).filter(pk__in=some).values_list(*_HOLD_COLUMNS)
-            found = {pk: _HoldFacts(*facts) for pk, *facts in rows}
+            found = {pk: HoldFacts(*facts) for pk, *facts in rows}
             for hold_id in some:
-                yield hold_id, holds[hold_id], found.get(hold_id)
+                if found.get(hold_id) != holds[hold_id]:
+                    yield hold_id, holds[hold_id], found.get(hold_id)
 
 
 def _hold_mismatches(
-    hold_id: UUID, facts: _HoldFacts, found: _HoldFacts | None
+    hold_id: UUID, facts: HoldFacts, found: HoldFacts | None
 ) -> Iterator[Mismatch]:
     if found is None:
-        yield Mismatch("hold", str(hold_id), "row", "there", "missing", is_repairable=False)
+        yield Mismatch("hold", str(hold_id), "row", "there", "missing")
         return
     there = asdict(found)
     for name, expected in asdict(facts).items():
         if there[name] != expected:
             yield Mismatch("hold", str(hold_id), name, str(expected), str(there[name]))
+
+
+def _beyond_repair(
+    code: str, name: object, field: str, expected: object, found: object
+) -> Mismatch:
+    return Mismatch(code, str(name), field, str(expected), str(found), is_repairable=False)
+
+
+def _repaired(mismatch: Mismatch) -> Mismatch:
+    """Return the mismatch as repaired, and log that."""
+    repaired = replace(mismatch, is_repaired=True)
+    logger.warning("%s", repaired)
+    return repaired

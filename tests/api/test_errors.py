@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-from django.db import OperationalError
+from django.db import DataError, OperationalError
+from rest_framework.authentication import BasicAuthentication
 from rest_framework.test import APIClient
 from rest_framework.throttling import BaseThrottle
 
@@ -59,6 +60,21 @@ def test_wrong_credentials(db: None) -> None:
         response = client.get("/inventory/balances/", headers={"Authorization": credentials})
         assert code(response) == (401, "authentication_failed"), credentials
         assert response.headers["WWW-Authenticate"] == "Token"
+
+
+def test_credentials_that_the_database_cannot_be_asked_for(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a name with NUL in it, on PostgreSQL."""
+
+    class Asking(BasicAuthentication):
+        def authenticate(self, _request: Any) -> NoReturn:
+            raise DataError
+
+    monkeypatch.setattr(BalanceViewSet, "authentication_classes", [Asking])
+    response = APIClient().get("/inventory/balances/")
+
+    assert code(response) == (401, "authentication_failed")
 
 
 def test_a_session_needs_a_csrf_token(db: None) -> None:

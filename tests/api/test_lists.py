@@ -11,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.api.conftest import Caller, place_hold
 from tests.api.factories import NOW, BalanceFactory, EntryFactory, HoldFactory, UserFactory
+from tests.servers import find_servers
 
 if TYPE_CHECKING:
     from factory.django import DjangoModelFactory
+    from pytest_django import Settings
 
     from django_inventory.ledgers import Ledger
     from tests.contract.engines import Clock
@@ -107,13 +109,16 @@ def test_the_journal_can_be_followed_from_its_beginning(reader: Caller) -> None:
     assert following["next"] is None
 
 
-@pytest.fixture
-def names(db: None) -> None:
-    """A balance for each of some names that are easily taken for one another."""
+@pytest.fixture(params=list(find_servers().databases))
+def names(request: pytest.FixtureRequest, settings: Settings) -> None:
+    """A balance for each of some names that are easily taken for one another, on every database."""
+    options = {**settings.INVENTORY["OPTIONS"], "using": request.param}
+    settings.INVENTORY = {"OPTIONS": options}
     for subject in ("Alice", "alice", "alice 2", "alicé", "al_ce", "al%ce", "bob", "b,ob"):
-        BalanceFactory.create(subject=subject, item=f"of {subject}")
+        BalanceFactory.build(subject=subject, item=f"of {subject}").save(using=request.param)
 
 
+@pytest.mark.django_db(databases="__all__")
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -141,6 +146,7 @@ def test_names_are_compared_exactly(
     assert set(subjects(reader, **query)) == expected
 
 
+@pytest.mark.django_db(databases="__all__")
 def test_order(reader: Caller, names: None) -> None:
     by_name = sorted(subjects(reader))
 

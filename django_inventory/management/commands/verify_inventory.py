@@ -11,7 +11,8 @@ from typing import Any, cast
 from django.core.management.base import BaseCommand
 from django.db import DEFAULT_DB_ALIAS
 
-from django_inventory.ledgers.verification import Mismatch, Verification
+from django_inventory.ledgers.accounts import Mismatch
+from django_inventory.ledgers.verification import Verification
 from django_inventory.management.progress import Progress
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from socket import create_server
 from typing import TYPE_CHECKING, Final
@@ -65,9 +66,7 @@ class Site:
 
     def token(self, name: str) -> str:
         """Return the token of one of the demo's users."""
-        body = {"username": name, "password": "demo"}
-        token: str = httpx.post(f"{self.url}/token/", data=body).raise_for_status().json()["token"]
-        return token
+        return _token(f"{self.url}/token/", name)
 
     def client(self, name: str) -> httpx.Client:
         """Return a client of the API for one of the demo's users."""
@@ -76,6 +75,14 @@ class Site:
             headers={"Authorization": f"Token {self.token(name)}"},
             timeout=60,
         )
+
+
+@cache
+def _token(url: str, name: str) -> str:
+    """Ask for a token once: checking a password takes long, as it should."""
+    body = {"username": name, "password": "demo"}
+    token: str = httpx.post(url, data=body, timeout=60).raise_for_status().json()["token"]
+    return token
 
 
 @contextmanager
@@ -125,8 +132,8 @@ def serve_copy(prepared: Path, folder: Path) -> Iterator[Site]:
     with serve(
         Site(f"sqlite:///{database}"),
         folder / "log",
-        "--workers=1",
-        "--threads=4",
+        "--workers=2",
+        "--threads=2",
         "--keep-alive=5",
         # The description bounds a list of names by their number; gunicorn would do so by bytes.
         "--limit-request-line=0",

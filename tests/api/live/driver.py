@@ -17,7 +17,7 @@ import time
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-SHARED = 20
+SHARED = 10
 MAX_BUSY = 100
 BALANCES = 1_000
 

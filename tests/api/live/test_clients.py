@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.api.live.conftest import Site
 
 HERE = Path(__file__).parent
-EXAMPLES = 5
+EXAMPLES = 3
 """How many requests Schemathesis makes up for each route and phase; a CI run must end."""
 
 CLIENT = """
@@ -69,13 +69,14 @@ with AuthenticatedClient(base_url=url, token=token, prefix="Token") as client:
 
 
 def test_schemathesis_finds_nothing(fresh_site: Site, tmp_path: Path) -> None:
+    # In one thread: where several parse Python at once, some of CPython 3.11's stumble.
     finished = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli"),
             *("--config-file", str(HERE / "schemathesis.toml")),
             *("run", f"{fresh_site.url}/schema/"),
             *("--header", f"Authorization: Token {fresh_site.token('clerk')}"),
-            *("--checks", "all", "--max-examples", str(EXAMPLES), "--workers", "2"),
+            *("--checks", "all", "--max-examples", str(EXAMPLES)),
             *("--generation-deterministic", "--continue-on-failure", "--no-color"),
         ],
         cwd=tmp_path,

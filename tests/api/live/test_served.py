@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import httpx
 import psycopg
 import pytest
 
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLIENTS: Final = 4
-TICKETS: Final = 60
-LOAD_SECONDS: Final = 1.5
+TICKETS: Final = 40
+LOAD_SECONDS: Final = 1
 ACQUIRE: Final = "/inventory/balances/acquire/"
 EMPTY: Final = "/empty/"
-SANE_RATIO: Final = 20
 BACKENDS: Final = ["DatabaseLedger", "PostgresLedger"]
 REASON: Final = find_servers().left_out.get("postgresql", "")
 
@@ -80,19 +80,22 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
             variables={
                 "DJANGO_SETTINGS_MODULE": "served_settings",
                 "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+                "DJANGO_SUPERUSER_PASSWORD": "demo",
             },
         )
         prepared.manage("migrate", "--verbosity=0")
         prepared.manage("demo_users")
+        # Somebody of whom Django looks up no permissions.
+        prepared.manage("createsuperuser", "--noinput", "--username=root", "--email=")
         with serve(
             prepared, tmp_path / "log", "--workers=3", "--threads=2", "--keep-alive=30"
         ) as served:
             yield served
 
 
-def drive(site: Site, mode: str, *arguments: str) -> list[dict[str, Any]]:
-    """Run clients at the same time, and return what each has to say."""
-    token = site.token("clerk")
+def drive(site: Site, user: str, mode: str, *arguments: str) -> list[dict[str, Any]]:
+    """Run clients of one user at the same time, and return what each has to say."""
+    token = site.token(user)
     clients = [
         subprocess.Popen(
             [
@@ -121,12 +124,13 @@ def balances(site: Site, **query: str) -> dict[str, tuple[int, int]]:
 def test_nothing_is_sold_twice_and_the_speed_is_told(
     site: Site, request: pytest.FixtureRequest
 ) -> None:
+    assert httpx.get(f"{site.url}/inventory/balances/", auth=("nobody\0", "x")).status_code == 401
     with site.client("clerk") as client:
         stock = driver.ticket("box office", TICKETS)
         key = {"Idempotency-Key": '"print"'}
         assert client.post("balances/acquire/", json=stock, headers=key).status_code == 201
 
-    sellers = drive(site, "sell")
+    sellers = drive(site, "clerk", "sell")
 
     owned = balances(site)
     by_hold = sum(quantity for subject, (quantity, _) in owned.items() if "client" in subject)
@@ -143,18 +147,21 @@ def test_nothing_is_sold_twice_and_the_speed_is_told(
         assert len(held["results"]) == by_hold
     site.manage("verify_inventory")
 
-    figures = {path: _requests_a_second(site, path) for path in (EMPTY, ACQUIRE)}
-    ratio = figures[EMPTY] / figures[ACQUIRE]
+    empty = _requests_a_second(site, "clerk", EMPTY)
+    figures = [
+        f"{acquires:,.0f} as {user}, {empty / acquires:.1f} times the cost"
+        for user in ("clerk", "root")
+        if (acquires := _requests_a_second(site, user, ACQUIRE))
+    ]
     request.config.stash.setdefault(FIGURES, []).append(
-        f"Served by {request.node.callspec.params['site']}: {figures[ACQUIRE]:,.0f} acquires and "
-        f"{figures[EMPTY]:,.0f} empty requests a second; an acquire takes {ratio:.1f} times as long"
+        f"Served by {request.node.callspec.params['site']}, requests a second: {empty:,.0f} empty "
+        f"ones; acquires: {'; '.join(figures)}"
     )
-    assert ratio < SANE_RATIO
 
 
-def _requests_a_second(site: Site, path: str) -> float:
+def _requests_a_second(site: Site, user: str, path: str) -> float:
     # Once to fill caches and make balances, and once to count.
-    drive(site, "load", path, "0.5")
-    clients = drive(site, "load", path, str(LOAD_SECONDS))
+    drive(site, user, "load", path, "0.3")
+    clients = drive(site, user, "load", path, str(LOAD_SECONDS))
     assert all(client["statuses"].keys() == {"201"} for client in clients), clients
     return float(sum(client["statuses"]["201"] / client["seconds"] for client in clients))
