@@ -27,7 +27,12 @@ from django_inventory.models import Balance, Entry, Hold, IdempotencyRecord
 from django_inventory.operations import Commit, Release
 from django_inventory.rules import EXPIRE
 
+__all__ = ["RESULT_CACHE_KEY", "Mismatch", "Verification"]
+
 logger = logging.getLogger("django_inventory.verification")
+
+RESULT_CACHE_KEY: Final = "django_inventory.verification"
+"""Where in Django's default cache the command leaves what it has found, for the admin to show."""
 
 PAGE: Final = 5_000
 """How many rows are read, and how many holds wait to be compared, at once."""
@@ -288,8 +293,7 @@ class Verification:
         """Check that both entries of a transfer, or of a commit to somebody, say the same."""
         same = Q()
         for name in _SIDES:
-            # By position, as Django's lookups are written.
-            both_null = Q(IsNull(F(name), rhs=True), IsNull(OuterRef(name), rhs=True))  # noqa: FBT003
+            both_null = Q(IsNull(F(name), rhs=True), IsNull(OuterRef(name), rhs=True))
             same &= Q(**{name: OuterRef(name)}) | both_null
         entries = Entry.objects.using(self._using)
         others = entries.filter(operation_id=OuterRef("operation_id"), pk__gt=OuterRef("pk"))

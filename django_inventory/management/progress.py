@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Final, TextIO
+from typing import Final
+
+from django.core.management.base import OutputWrapper
 
 BAR_WIDTH: Final = 30
 BAR_SECONDS: Final = 0.1
@@ -11,13 +13,13 @@ LINE_SECONDS: Final = 10.0
 
 
 class Progress:
-    """Progress of one task, written to ``stream``, which is best standard error.
+    """Progress of one task, written to ``stream``, which is best a command's ``stderr``.
 
     Call ``show`` as often as you like; it writes ten times a second at most on a terminal, and
     every ten seconds elsewhere. Call ``finish`` at the end.
     """
 
-    def __init__(self, stream: TextIO, task: str) -> None:
+    def __init__(self, stream: OutputWrapper, task: str) -> None:
         self._stream = stream
         self._task = task
         self._is_terminal = stream.isatty()
@@ -37,20 +39,23 @@ class Progress:
         rate = done / (now - self._started_at)
         if not self._is_terminal:
             of_total = "" if total is None else f" of {total:,}"
-            self._stream.write(f"{self._task}: {done:,}{of_total}, {rate:,.0f} a second\n")
+            self._write(f"{self._task}: {done:,}{of_total}, {rate:,.0f} a second\n")
         elif total is None:
-            self._stream.write(f"\r{self._task}: {done:,} {rate:,.0f}/s ")
+            self._write(f"\r{self._task}: {done:,} {rate:,.0f}/s ")
             self._is_begun = True
         else:
             filled = BAR_WIDTH * done // total if total else BAR_WIDTH
             bar = "#" * filled + "-" * (BAR_WIDTH - filled)
-            self._stream.write(f"\r{self._task} [{bar}] {done:,}/{total:,} {rate:,.0f}/s ")
+            self._write(f"\r{self._task} [{bar}] {done:,}/{total:,} {rate:,.0f}/s ")
             self._is_begun = True
-        self._stream.flush()
 
     def finish(self) -> None:
         """Leave the bar's line, so that what follows begins a new one."""
         if self._is_begun:
-            self._stream.write("\n")
-            self._stream.flush()
+            self._write("\n")
             self._is_begun = False
+
+    def _write(self, text: str) -> None:
+        """Write the text as it is: no line end after each step of the bar, and no error's red."""
+        self._stream.write(text, style_func=str, ending="")
+        self._stream.flush()

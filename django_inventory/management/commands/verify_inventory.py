@@ -6,13 +6,19 @@ import json
 import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
-from typing import Any, cast
+from datetime import UTC, datetime
+from typing import Any
 
+from django.core.cache import cache
 from django.core.management.base import BaseCommand
-from django.db import DEFAULT_DB_ALIAS
 
-from django_inventory.ledgers.accounts import Mismatch
-from django_inventory.ledgers.verification import Verification
+from django_inventory.ledgers.choice import configured_alias
+from django_inventory.ledgers.verification import RESULT_CACHE_KEY, Mismatch, Verification
+from django_inventory.management.arguments import (
+    add_database_argument,
+    add_json_argument,
+    chosen_ledger,
+)
 from django_inventory.management.progress import Progress
 
 
@@ -34,20 +40,17 @@ class Command(BaseCommand):
             action="store_true",
             help="write what the journal says into balances and holds that differ from it, each "
             "under its lock. Entries are never changed; a balance whose own entries contradict "
-            "one another is reported and left alone.",
+            "one another is reported and left alone, and so are its holds.",
         )
-        parser.add_argument(
-            "--json", action="store_true", help="print one JSON object a line, for machines"
-        )
-        parser.add_argument(
-            "--database", default=DEFAULT_DB_ALIAS, help='alias of the database ("default")'
-        )
+        add_json_argument(parser)
+        add_database_argument(parser)
 
     def handle(self, *_: str, **options: Any) -> None:
         """Verify, print and exit."""
-        progress = Progress(cast("Any", self.stderr), "Verifying entries")
+        alias = chosen_ledger(options["database"])[1]
+        progress = Progress(self.stderr, "Verifying entries")
         verification = Verification(
-            using=options["database"], repair=options["repair"], on_progress=progress.show
+            using=alias, repair=options["repair"], on_progress=progress.show
         )
         count = repaired = 0
         for mismatch in verification.mismatches():
@@ -59,7 +62,15 @@ class Command(BaseCommand):
         summary = f"{verification.entries_read:,} entries verified, {count} mismatches"
         if options["repair"]:
             summary += f", {repaired} repaired"
-        self.stderr.write(f"{summary}.")
+        self.stderr.write(f"{summary}.", self.style.ERROR if count else self.style.SUCCESS)
+        if alias == configured_alias():
+            result = {
+                "finished_at": datetime.now(UTC).isoformat(),
+                "entries": verification.entries_read,
+                "mismatches": count,
+                "repaired": repaired,
+            }
+            cache.set(RESULT_CACHE_KEY, result, timeout=None)
         if count:
             sys.exit(1)
 
