@@ -1,6 +1,6 @@
 """What the last verification of the books found, as far as this process can know.
 
-Owns the form in which ``verify_inventory`` leaves its result in the cache. A result is not worth a
+Reads what ``verify_inventory`` has left in the cache. A result is not worth a
 table: the journal can be verified again at any time.
 """
 
@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from django.core.cache import cache, caches
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.utils.dateparse import parse_datetime
 
-CACHE_KEY: Final = "django_inventory.verification"
-"""Where the result is, without a timeout, as a dict of ``finished_at`` (ISO 8601 with its offset),
-``entries`` (how many were read), ``mismatches`` (how many were found) and ``repaired`` (how many of
-those were put right)."""
+from django_inventory.ledgers.verification import RESULT_CACHE_KEY
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class LastVerification:
 
 def last_verification() -> LastVerification | None:
     """Return the result that is in the cache; None without one, or with one of another form."""
-    found: Any = cache.get(CACHE_KEY)
+    found: Any = cache.get(RESULT_CACHE_KEY)
     if not isinstance(found, Mapping):
         return None
     try:

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
+from django_inventory.admin.verification import last_verification
 from django_inventory.ledgers import DatabaseLedger
 from django_inventory.models import Entry
 
@@ -104,3 +105,12 @@ def test_a_transfer_with_one_side_and_a_key_without_operation_are_told() -> None
     status, printed = verify()
     assert status == 1
     assert {"operation", "key"} <= {line.split()[0] for line in printed.splitlines()}
+
+
+@pytest.mark.usefixtures("hold_id")
+def test_the_dashboard_is_told_what_was_found() -> None:
+    corrupt(CORRUPTIONS["version"])
+    verify("--repair")
+    told = last_verification()
+    assert told is not None
+    assert (told.entries, told.mismatches, told.repaired) == (4, 1, 1)
