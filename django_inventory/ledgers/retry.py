@@ -195,7 +195,7 @@ def is_connection_lost(error: Error) -> bool:
     psycopg gives no SQLSTATE where the error is its own and not the server's, which is where there
     is no server to talk to.
     """
-    if isinstance(error, OperationalError | InterfaceError) and _sqlstate(error) == "":
+    if isinstance(error, OperationalError | InterfaceError) and _code_of(error) == "":
         return True
     return _is_one_of(error, LOST_SQLSTATES, LOST_ERROR_NUMBERS, ())
 
@@ -208,17 +208,22 @@ def is_overtaxed(error: Error) -> bool:
 def _is_one_of(
     error: Error, sqlstates: tuple[str, ...], numbers: frozenset[int], texts: tuple[str, ...]
 ) -> bool:
-    sqlstate = _sqlstate(error)
-    if sqlstate is not None:
-        return sqlstate.startswith(sqlstates)
-    first = error.args[0] if error.args else None
-    if isinstance(first, int):
-        return first in numbers
+    code = _code_of(error)
+    if isinstance(code, int):
+        return code in numbers
+    if code is not None:
+        return code.startswith(sqlstates)
     return bool(texts) and str(error).startswith(texts)
 
 
-def _sqlstate(error: Error) -> str | None:
-    """Return what PostgreSQL said, "" where only its driver spoke, None for other databases."""
+def _code_of(error: Error) -> int | str | None:
+    """Return the number that MariaDB or MySQL gave, or PostgreSQL's SQLSTATE; None for SQLite.
+
+    "" where PostgreSQL has said nothing, but its driver alone.
+    """
+    # First, since PyMySQL gives an SQLSTATE too, which tells less.
+    if error.args and isinstance(error.args[0], int):
+        return error.args[0]
     for name in ("sqlstate", "pgcode"):  # psycopg's name and psycopg2's
         if hasattr(error.__cause__, name):
             return getattr(error.__cause__, name) or ""

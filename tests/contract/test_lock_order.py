@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from django.db.models import Q
@@ -27,6 +28,7 @@ from django_inventory.exceptions import (
 from django_inventory.ledgers import DatabaseLedger
 from django_inventory.operations import Acquire, Commit, Consume, Hold, Release, Transfer
 from django_inventory.values import Receipt
+from tests.contract.calls import VERBS, call, stock
 from tests.contract.engines import Clock
 from tests.contract.journal import only_on
 from tests.contract.races import (
@@ -35,9 +37,11 @@ from tests.contract.races import (
     MAKES_BALANCES,
     Rivals,
     Stop,
+    another_connection,
     assert_acted_once,
     assert_sound,
     call_with_stops,
+    impatient,
     in_rounds,
     receipts_of,
     refusals_of,
@@ -46,7 +50,6 @@ from tests.contract.races import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from uuid import UUID
 
     from django.db import DatabaseError
 
@@ -270,6 +273,64 @@ def test_calls_that_wait_for_one_that_is_refused_cause_no_deadlock(
     assert outcomes[3] is None
     assert ledger.balance("new", "gold").quantity == (1 if wanted == "key" else 2)
     assert conflicts == []
+
+
+@only_on("postgresql", "mariadb")
+@pytest.mark.parametrize("verb", [*VERBS, "consume after expiry", "batch", "sweep"])
+def test_a_call_waits_for_no_balance_but_its_own(
+    verb: str, engine: Engine, ledger: Ledger, clock: Clock
+) -> None:
+    """Another transaction has all other balances and holds; a database that scans would wait."""
+    hold_id = stock(ledger)
+    others = [f"other {number}" for number in range(40)]
+    ledger.post([Acquire(f"stock {other}", other, "gold", 5) for other in others])
+    ledger.post([Hold(f"hold {other}", other, "gold", 1, 60 * SECOND) for other in others])
+    if verb in {"consume after expiry", "sweep"}:
+        clock.advance(60 * SECOND)
+    calls: dict[str, Callable[[], object]] = {
+        "consume after expiry": partial(call, ledger, "consume"),
+        "batch": partial(
+            ledger.post,
+            [Acquire("k1", "new", "gold", 1), Consume("k2", "alice", "gold", 1), Commit(hold_id)],
+        ),
+        "sweep": ledger.expire_holds,
+    }
+    act = calls.get(verb) or partial(call, ledger, verb, hold_id)
+    lock = "SELECT 1 FROM django_inventory_{} WHERE id = %s FOR UPDATE"
+    with impatient(engine), another_connection(engine) as other, other.cursor() as cursor:
+        cursor.execute("SELECT balance_id, id FROM django_inventory_hold")
+        theirs = [row for row in cursor.fetchall() if UUID(str(row[1])) != hold_id]
+        assert len(theirs) == len(others)
+        cursor.execute("BEGIN")
+        # One by one, so that none is locked but for these.
+        for other_balance, other_hold in theirs:
+            cursor.execute(lock.format("balance"), [other_balance])
+            cursor.execute(lock.format("hold"), [other_hold])
+        assert act()
+        cursor.execute("ROLLBACK")
+    assert_sound(engine)
+
+
+@only_on("postgresql", "mariadb")
+def test_a_sweep_leaves_out_what_others_have_and_waits_for_nobody(
+    engine: Engine, ledger: Ledger, clock: Clock
+) -> None:
+    names = [f"s{number}" for number in range(250)]
+    ledger.post([Acquire(f"stock {name}", name, "gold", 5) for name in names])
+    for number in (1, 2):
+        ledger.post([Hold(f"{number} {name}", name, "gold", 1, SECOND) for name in names])
+    clock.advance(SECOND)
+    with impatient(engine), another_connection(engine) as other, other.cursor() as cursor:
+        cursor.execute("SELECT id FROM django_inventory_balance ORDER BY id")
+        theirs = [pk for number, (pk,) in enumerate(cursor.fetchall()) if number % 5]
+        assert len(theirs) == 200
+        cursor.execute("BEGIN")
+        for pk in theirs:
+            cursor.execute("SELECT 1 FROM django_inventory_balance WHERE id = %s FOR UPDATE", [pk])
+        assert ledger.expire_holds() == 100
+        cursor.execute("ROLLBACK")
+        assert ledger.expire_holds() == 400
+    assert_sound(engine)
 
 
 def test_everything_at_once_keeps_the_books(
