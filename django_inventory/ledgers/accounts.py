@@ -20,7 +20,6 @@ ENTRY_COLUMNS: Final = (
     "balance_id", "sequence", "kind", "quantity_delta", "on_hold_delta", "quantity_after",
     "on_hold_after", "hold_id", "hold_remaining", "hold_expires_at", "created_at",
 )  # fmt: skip
-
 """What is read of each entry. No texts, so that a page of entries stays small."""
 
 

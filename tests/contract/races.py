@@ -260,7 +260,7 @@ def impatient(engine: Engine) -> Iterator[None]:
     options: dict[str, dict[str, object]] = {
         "sqlite": {"timeout": 0.01},
         "postgresql": {"options": f"{before.get('options', '')} -c lock_timeout=20ms"},
-        "mariadb": {"init_command": f"{before.get('init_command')}, innodb_lock_wait_timeout = 0"},
+        "mariadb": {"init_command": f"{before.get('init_command')}, innodb_lock_wait_timeout = 1"},
     }
     with connecting_with(engine, **options[engine.name]):
         yield

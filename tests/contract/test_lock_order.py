@@ -168,18 +168,22 @@ def test_equal_keys_in_opposite_order_never_deadlock(
 
 
 class RequestOrderLedger(DatabaseLedger):
-    """A ledger that locks balances one by one in any ``order`` of the names."""
+    """A ledger that locks balances one by one in any ``order`` of the names.
+
+    When it does so for the first time, it waits for its rival after the first name.
+    """
 
     barrier: threading.Barrier
     order: tuple[str, str]
+    has_met = False
 
     def _lock_rows(self, which: Q, books: Any, **options: bool) -> None:
         assert which
-        for number, name in enumerate(self.order):
+        for name in self.order:
             super()._lock_rows(Q(subject=name, item="gold"), books, **options)
-            if not number and not self.barrier.broken:
+            if not self.has_met:
+                self.has_met = True
                 self.barrier.wait(LIMIT)
-        self.barrier.abort()
 
 
 @only_on("postgresql", "mariadb")
@@ -200,8 +204,10 @@ def test_without_one_lock_order_the_deadlock_is_seen(
         disorderly.order = order
         calls.append(partial(disorderly.transfer, f"from {order[0]}", *order, "gold", 1))
     assert len(receipts_of(run_threads(calls))) == 2
-    [deadlock] = conflicts
-    assert re.search("deadlock", str(deadlock), re.IGNORECASE)
+    # One, or more where the loser is back before its rival has gone on.
+    assert conflicts
+    for conflict in conflicts:
+        assert re.search("deadlock", str(conflict), re.IGNORECASE)
 
 
 @only_on("postgresql", "mariadb")
