@@ -4,7 +4,9 @@
 once, as happens where answers get lost: first without waiting for the answer, then again under the
 same key until there is one.
 
-``driver.py load URL TOKEN NAME PATH SECONDS`` sends one request after the other for so long.
+``driver.py load URL TOKEN NAME START [PATH TOKEN]...`` sends one request after the other: for a
+slot of time to one path by one token, then to the next, round after round, from a time that all
+clients share. So all that is compared was measured under the same load of the machine.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from urllib.parse import urlsplit
 
 SHARED = 10
 MAX_BUSY = 100
-BALANCES = 1_000
+BALANCES = 200
+ROUNDS = 20
+SLOT_SECONDS = 0.15
 
 
 class Answer(NamedTuple):
@@ -106,27 +110,37 @@ def ticket(subject: str, quantity: int) -> dict[str, Any]:
     return {"subject": subject, "item": "ticket", "quantity": quantity}
 
 
-def load(client: Client, name: str, path: str, seconds: float) -> dict[str, Any]:
-    """Acquire for one balance after the other, as fast as the answers come."""
-    statuses: dict[int, int] = {}
-    started = time.perf_counter()
+def load_body(number: int) -> dict[str, Any]:
+    return {"subject": f"owner {number % BALANCES}", "item": "load", "quantity": 1}
+
+
+def load(url: str, name: str, start: float, kinds: list[tuple[str, str]]) -> list[list[float]]:
+    """Acquire for one balance after the other; return the requests a second: rounds of kinds."""
+    clients = [Client(url, token) for _, token in kinds]
+    slots = []
     number = 0
-    while time.perf_counter() - started < seconds:
-        number += 1
-        body = ticket(f"owner {number % BALANCES}", 1)
-        status = client.post(path, body, f"{name} {number}").status
-        statuses[status] = statuses.get(status, 0) + 1
-    return {"statuses": statuses, "seconds": time.perf_counter() - started}
+    for slot in range(len(kinds) * ROUNDS):
+        kind = slot % len(kinds)
+        while time.time() < start + slot * SLOT_SECONDS:
+            pass
+        began, first = time.perf_counter(), number
+        while time.time() < start + (slot + 1) * SLOT_SECONDS:
+            number += 1
+            key = f"load {name} {number}"
+            answer = clients[kind].post(kinds[kind][0], load_body(number), key)
+            assert answer.status == 201, answer
+        slots.append((number - first) / (time.perf_counter() - began))
+    return [slots[begin : begin + len(kinds)] for begin in range(0, len(slots), len(kinds))]
 
 
 def main() -> None:
     mode, url, token, name, *more = sys.argv[1:]
-    client = Client(url, token)
+    result: Any
     if mode == "sell":
-        result = sell(client, name)
+        result = sell(Client(url, token), name)
     else:
-        path, seconds = more
-        result = load(client, name, path, float(seconds))
+        start, *kinds = more
+        result = load(url, name, float(start), list(zip(kinds[::2], kinds[1::2], strict=True)))
     sys.stdout.write(json.dumps(result))
 
 
