@@ -30,6 +30,11 @@ def unknown_settings() -> list[str]:
     return sorted(str(name) for name in _inventory().keys() - KNOWN_SETTINGS)
 
 
+def with_ledger(path: str, keywords: dict[str, Any]) -> dict[str, Any]:
+    """Return ``INVENTORY`` with another ``BACKEND`` and ``OPTIONS`` in it; nothing is set."""
+    return {**_inventory(), "BACKEND": path, "OPTIONS": keywords}
+
+
 def backend() -> str:
     """``BACKEND``: the dotted path of the ledger's class.
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import KW_ONLY, dataclass, fields
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
 from django_inventory.exceptions import (
@@ -21,6 +21,13 @@ from django_inventory.exceptions import (
     InvalidTTL,
 )
 from django_inventory.values import MAX_QUANTITY
+
+if TYPE_CHECKING:
+    # The fields say what an operation has, these say what it can be made from.
+    from django.db.models import Model
+
+    Subject = str | Model
+    Metadata = dict[str, Any] | None
 
 __all__ = [
     "Acquire",
@@ -277,6 +284,20 @@ class _Movement(_Operation):
     metadata: dict[str, Any] | None = None
     actor: str = ""
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            key: str,
+            subject: Subject,
+            item: str,
+            quantity: int,
+            *,
+            reference: str = "",
+            metadata: Metadata = None,
+            actor: Subject = "",
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         self._set(
             key=check_identifier("key", self.key),
@@ -317,6 +338,21 @@ class Transfer(_Operation):
     metadata: dict[str, Any] | None = None
     actor: str = ""
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            key: str,
+            source: Subject,
+            destination: Subject,
+            item: str,
+            quantity: int,
+            *,
+            reference: str = "",
+            metadata: Metadata = None,
+            actor: Subject = "",
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         self._set(
             key=check_identifier("key", self.key),
@@ -345,6 +381,21 @@ class Hold(_Operation):
     reference: str = ""
     metadata: dict[str, Any] | None = None
     actor: str = ""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            key: str,
+            subject: Subject,
+            item: str,
+            quantity: int,
+            ttl: timedelta | float,
+            *,
+            reference: str = "",
+            metadata: Metadata = None,
+            actor: Subject = "",
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         self._set(
@@ -377,6 +428,21 @@ class Commit(_Operation):
     metadata: dict[str, Any] | None = None
     actor: str = ""
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            hold_id: UUID | str,
+            *,
+            quantity: int | None = None,
+            keep_remainder: bool = False,
+            to: Subject | None = None,
+            key: str | None = None,
+            reference: str = "",
+            metadata: Metadata = None,
+            actor: Subject = "",
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         if not isinstance(self.keep_remainder, bool):
             raise InvalidOperation("keep_remainder", "must be a bool.")
@@ -404,6 +470,18 @@ class Release(_Operation):
     metadata: dict[str, Any] | None = None
     actor: str = ""
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            hold_id: UUID | str,
+            *,
+            key: str | None = None,
+            reference: str = "",
+            metadata: Metadata = None,
+            actor: Subject = "",
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         self._set(
             hold_id=check_hold_id(self.hold_id),
@@ -425,6 +503,19 @@ class Extend(_Operation):
     reference: str = ""
     metadata: dict[str, Any] | None = None
     actor: str = ""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            hold_id: UUID | str,
+            ttl: timedelta | float,
+            *,
+            key: str | None = None,
+            reference: str = "",
+            metadata: Metadata = None,
+            actor: Subject = "",
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         self._set(

@@ -198,9 +198,8 @@ class Ledger(ABC):
             LedgerBusy: the database gave up; try again with the same key.
         """
         subject = check_subject("subject", subject)
-        duration = cast("timedelta", ttl)
         return self._post_one(
-            Hold(key, subject, item, quantity, duration, **_notes(reference, metadata, actor))
+            Hold(key, subject, item, quantity, ttl, **_notes(reference, metadata, actor))
         )
 
     def commit(
@@ -292,9 +291,8 @@ class Ledger(ABC):
             IdempotencyConflict: the key was used with other arguments.
             LedgerBusy: the database gave up; try again.
         """
-        duration = cast("timedelta", ttl)
         return self._post_one(
-            Extend(check_hold_id(hold_id), duration, key=key, **_notes(reference, metadata, actor))
+            Extend(check_hold_id(hold_id), ttl, key=key, **_notes(reference, metadata, actor))
         )
 
     @overload

@@ -113,6 +113,11 @@ class DatabaseLedger(Ledger):
 
     # The calls ------------------------------------------------------------------------------
 
+    @property
+    def using(self) -> str:
+        """The alias of the database that it uses."""
+        return self._using
+
     def _post(self, requests: Sequence[Request], now: datetime, *, atomic: bool) -> list[Result]:
         results = in_transaction(
             partial(self._post_in_block, requests, now, atomic=atomic), self._using

@@ -37,7 +37,7 @@ def place_holds(ledger: Ledger, balances: int, holds: int, *, ttl: float = 60) -
     ledger.post([Acquire(f"stock {n}", f"s{n}", "gold", 10) for n in range(balances)])
     ledger.post(
         [
-            HoldOperation(f"hold {n} {m}", f"s{n}", "gold", 1, ttl)  # type: ignore[arg-type]  # seconds are taken, too
+            HoldOperation(f"hold {n} {m}", f"s{n}", "gold", 1, ttl)
             for n in range(balances)
             for m in range(holds)
         ]

@@ -209,7 +209,7 @@ def test_no_text_is_a_formula_and_none_is_lost(texts: list[str]) -> None:
 def test_without_time_zones_times_are_local_and_have_no_offset(
     engine: Engine, ledger: Ledger, clock: Clock, run: Run
 ) -> None:
-    clock.now = clock.now.replace(tzinfo=None)
+    clock.set(clock.now.replace(tzinfo=None))
     ledger.acquire("a", "alice", "gold", 1)
     assert in_csv(run("export_entries", "--since=2026-03-01T12:30"))[0]["created_at"] == (
         "2026-03-01T12:30:15.123456"

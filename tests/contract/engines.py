@@ -11,13 +11,14 @@ import re
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.db import connections, transaction
 
 from django_inventory.ledgers import DatabaseLedger, MemoryLedger
 from django_inventory.models import Balance, Entry, Hold, IdempotencyRecord
+from django_inventory.testing.clocks import MovableClock
+from django_inventory.testing.contract.base import STARTS_AT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,26 +42,11 @@ TRANSACTION_CONTROL: Final = re.compile(
 )
 
 
-class Clock:
-    """A clock that stands still until it is told otherwise."""
+class Clock(MovableClock):
+    """A clock that stands still until it is moved."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, delta: timedelta | None = None, *, seconds: float = 0) -> datetime:
-        """Move on by ``delta`` or by ``seconds``, and return the new time."""
-        self.now += (delta or timedelta()) + timedelta(seconds=seconds)
-        return self.now
-
-    def set(self, now: datetime) -> None:
-        """Show ``now``, which must be aware."""
-        if now.tzinfo is None:
-            msg = "The clock shows aware times only."
-            raise ValueError(msg)
-        self.now = now
+        super().__init__(STARTS_AT)
 
 
 @dataclass
@@ -82,7 +68,7 @@ class Engine(ABC):
         alias: The database's alias in the settings; None for memory.
     """
 
-    def __init__(self, name: str, alias: str | None, clock: Clock) -> None:
+    def __init__(self, name: str, alias: str | None, clock: MovableClock) -> None:
         self.name = name
         self.alias = alias
         self.clock = clock
@@ -92,7 +78,7 @@ class Engine(ABC):
         return self.alias is not None
 
     @abstractmethod
-    def make_ledger(self, clock: Clock | None = None, scope: str = "") -> Ledger:
+    def make_ledger(self, clock: MovableClock | None = None, scope: str = "") -> Ledger:
         """Return a ledger on the data of this test, by the test's clock unless told otherwise."""
 
     @abstractmethod
@@ -109,11 +95,11 @@ class Engine(ABC):
 
 
 class MemoryEngine(Engine):
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: MovableClock) -> None:
         super().__init__("memory", None, clock)
         self._first = MemoryLedger(clock=clock)
 
-    def make_ledger(self, clock: Clock | None = None, scope: str = "") -> Ledger:
+    def make_ledger(self, clock: MovableClock | None = None, scope: str = "") -> Ledger:
         ledger = MemoryLedger(clock=clock or self.clock, scope=scope)
         ledger._store = self._first._store  # noqa: SLF001 - no public call gives another clock
         return ledger
@@ -147,13 +133,13 @@ class DatabaseEngine(Engine):
         self,
         name: str,
         alias: str,
-        clock: Clock,
+        clock: MovableClock,
         ledger_class: type[DatabaseLedger] = DatabaseLedger,
     ) -> None:
         super().__init__(name, alias, clock)
         self.ledger_class = ledger_class
 
-    def make_ledger(self, clock: Clock | None = None, scope: str = "") -> Ledger:
+    def make_ledger(self, clock: MovableClock | None = None, scope: str = "") -> Ledger:
         return self.ledger_class(using=self.alias, clock=clock or self.clock, scope=scope)
 
     def dump(self) -> Content:

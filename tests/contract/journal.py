@@ -5,56 +5,30 @@ Memory shows it as ``ledger.entries``, a database as the rows of ``Entry``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from django_inventory.ledgers import MemoryLedger
 from django_inventory.models import Balance, Entry
+from django_inventory.testing.contract.journal import Line, Move, line_of
 from tests.contract import conftest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
-    from uuid import UUID
 
-    from django_inventory.rules import EntryState
     from tests.contract.engines import Engine
 
-
-class Line(NamedTuple):
-    """One entry of the journal."""
-
-    subject: str
-    item: str
-    sequence: int
-    operation_id: UUID
-    kind: str
-    key: str | None
-    quantity_delta: int
-    on_hold_delta: int
-    quantity_after: int
-    on_hold_after: int
-    hold_id: UUID | None
-    hold_remaining: int | None
-    hold_expires_at: datetime | None
-    actor: str
-    reference: str
-    metadata: dict[str, Any] | None
-    effective_at: datetime
-    created_at: datetime
-
-
-class Move(NamedTuple):
-    """What an entry says of the quantities alone."""
-
-    kind: str
-    subject: str
-    sequence: int
-    quantity_delta: int
-    on_hold_delta: int
-    quantity_after: int
-    on_hold_after: int
+__all__ = [
+    "Line",
+    "Move",
+    "journal",
+    "line_of",
+    "moves",
+    "on_databases",
+    "only_on",
+    "read_balance",
+]
 
 
 def journal(engine: Engine) -> list[Line]:
@@ -66,18 +40,6 @@ def journal(engine: Engine) -> list[Line]:
     rows = Entry.objects.using(engine.alias).order_by("pk").values_list(*columns)
     lines = [Line(*row) for row in rows]
     return [line._replace(key=line.key or None) for line in lines]
-
-
-def line_of(entry: EntryState) -> Line:
-    """Return an entry of a memory ledger as a line."""
-    hold = entry.hold
-    shared = {name: getattr(entry, name) for name in Line._fields if hasattr(entry, name)}
-    return Line(
-        **shared,
-        hold_id=hold.id if hold else None,
-        hold_remaining=hold.remaining if hold else None,
-        hold_expires_at=hold.expires_at if hold else None,
-    )
 
 
 def moves(engine: Engine) -> list[Move]:

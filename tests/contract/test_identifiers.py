@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
 
 from django_inventory.exceptions import InvalidIdentifier
 from django_inventory.operations import Acquire, Consume
+from django_inventory.testing.contract.identifiers import SIMILAR, WRONG, similar
 from tests.contract.calls import VERBS, arguments, call, gold, make, stock
 from tests.contract.journal import journal
 from tests.contract.refusals import assert_all_refused
@@ -21,87 +20,6 @@ if TYPE_CHECKING:
     from django_inventory.ledgers import Ledger
     from tests.contract.engines import Engine
 
-SIMILAR = {
-    "case": ("Sword", "sword"),
-    "case of all 255": ("A" * 255, "a" * 255),
-    "accent": ("e", "é"),
-    "composed and decomposed": ("caf\u00e9", "cafe\u0301"),
-    "sharp s": ("Straße", "Strasse"),
-    "ligature": ("ﬁn", "fin"),
-    "angstrom sign": ("\u212b", "\u00c5"),
-    "turkish i": ("\u0131", "i"),
-    "turkish dotted i": ("İ", "I"),
-    "final sigma": ("\u03c3", "\u03c2"),
-    "full width": ("\uff21", "A"),
-    "hiragana and katakana": ("は", "ハ"),
-    "superscript": ("2", "²"),
-    "emoji": ("😀", "😁"),
-    "emoji and none": ("gold", "gold😀"),
-    "skin tone": ("👍", "👍🏽"),
-    "variation selector": ("\u2764", "\u2764\ufe0f"),
-    "joiner": ("ab", "a\u200db"),
-    "zero width space at the end": ("a", "a\u200b"),
-    "soft hyphen": ("ab", "a\u00adb"),
-    "no-break space": ("a b", "a\u00a0b"),
-    "two spaces": ("a b", "a  b"),
-    "hyphen": ("a-b", "a\u2010b"),
-    "wildcards": ("a_b%", "axbyz"),
-    "last of 255": ("a" * 254 + "b", "a" * 254 + "c"),
-    "length": ("a" * 254, "a" * 255),
-}
-KEPT = {
-    "one character": "x",
-    "255 characters": "x" * 255,
-    "255 emoji, 1020 bytes": "😀" * 255,
-    "255 accents, 510 bytes": "é" * 255,
-    "inner spaces": "a  b \u3000 c",
-    "decomposed": "e\u0301",
-    "joined emoji": "👩\u200d👩\u200d👧",
-    "right to left": "\u202eabc \u05d0",
-    "last code point": "\U0010ffff",
-    "quotes": """it's "so" `\\' -- ; DROP TABLE x""",
-    "placeholders": "%s %(x)s {} ? :1 $1",
-    "NULL": "NULL",
-}
-NOT_STRINGS: dict[str, Any] = {
-    "int": 7,
-    "bool": True,
-    "float": 1.5,
-    "bytes": b"alice",
-    "list": ["alice"],
-    "object": object(),
-    "type": str,
-    "UUID": uuid4(),
-}
-WRONG: dict[str, Any] = {
-    "empty": "",
-    "256 characters": "x" * 256,
-    "256 emoji": "😀" * 256,
-    "NUL alone": "\x00",
-    "NUL inside": "a\x00b",
-    "NUL at the end": "a\x00",
-    "tab": "a\tb",
-    "line feed": "a\nb",
-    "carriage return": "a\rb",
-    "escape": "a\x1bb",
-    "last C0": "a\x1fb",
-    "delete": "a\x7fb",
-    "first C1": "a\x80b",
-    "next line": "a\x85b",
-    "last C1": "a\x9fb",
-    "leading space": " a",
-    "trailing space": "a ",
-    "space alone": " ",
-    "trailing line feed": "a\n",
-    "leading no-break space": "\u00a0a",
-    "trailing no-break space": "a\u00a0",
-    "leading ideographic space": "\u3000a",
-    "trailing ideographic space": "a\u3000",
-    "trailing line separator": "a\u2028",
-    "high surrogate": "a\ud800b",
-    "low surrogate": "\udfff",
-    **NOT_STRINGS,
-}
 FIELDS = {
     "acquire": ("key", "subject", "item"),
     "consume": ("key", "subject", "item"),
@@ -111,56 +29,6 @@ FIELDS = {
     "release": ("key",),
     "extend": ("key",),
 }
-
-similar = pytest.mark.parametrize(("one", "other"), SIMILAR.values(), ids=SIMILAR.keys())
-kept = pytest.mark.parametrize("name", KEPT.values(), ids=KEPT.keys())
-
-
-class Metal(enum.StrEnum):
-    GOLD = "gold"
-
-
-class OldMetal(str, enum.Enum):  # noqa: UP042 - its str() is not its value, and that is the point
-    GOLD = "gold"
-
-
-class Label(str):
-    """A string that says something else of itself."""
-
-    __slots__ = ()
-
-    def __str__(self) -> str:
-        return "lead"
-
-
-@similar
-def test_similar_subjects_own_apart(ledger: Ledger, one: str, other: str) -> None:
-    ledger.acquire("k1", one, "gold", 1)
-    ledger.acquire("k2", other, "gold", 20)
-    ledger.acquire("k3", one, "gold", 300)
-    assert ledger.balance(one, "gold") == gold(one, 301)
-    assert ledger.balance(other, "gold") == gold(other, 20)
-    assert ledger.balances(one) == [gold(one, 301)]
-    assert ledger.balances(other) == [gold(other, 20)]
-
-
-@similar
-def test_similar_items_are_counted_apart(ledger: Ledger, one: str, other: str) -> None:
-    ledger.post([Acquire("k1", "alice", one, 1), Acquire("k2", "alice", other, 20)])
-    assert ledger.balance("alice", one).quantity == 1
-    assert ledger.balance("alice", other).quantity == 20
-    in_order = sorted([(one, 1), (other, 20)])
-    assert [(b.item, b.quantity) for b in ledger.balances("alice")] == in_order
-
-
-@similar
-def test_similar_subjects_can_trade(ledger: Ledger, one: str, other: str) -> None:
-    ledger.acquire("k1", one, "gold", 10)
-    receipt = ledger.transfer("k2", one, other, "gold", 3)
-    assert receipt.balances == (gold(one, 7), gold(other, 3))
-    hold = ledger.hold("k3", one, "gold", 2, 60).hold
-    assert hold is not None
-    assert ledger.commit(hold.id, to=other).balances == (gold(one, 5), gold(other, 5))
 
 
 @similar
@@ -193,43 +61,6 @@ def test_similar_names_of_one_batch_are_as_many_balances(engine: Engine, ledger:
     assert [receipt.balances for receipt in moved] == [(gold(name, 0),) for name in names]
 
 
-@similar
-def test_similar_scopes_are_two_scopes(ledger: Ledger, one: str, other: str) -> None:
-    assert not ledger.scoped(one).acquire("k", "alice", "gold", 1).replayed
-    assert not ledger.scoped(other).acquire("k", "alice", "gold", 1).replayed
-    assert ledger.scoped(one).acquire("k", "alice", "gold", 1).replayed
-    assert ledger.balance("alice", "gold") == gold("alice", 2)
-
-
-@kept
-def test_an_identifier_is_kept_as_it_is(engine: Engine, ledger: Ledger, name: str) -> None:
-    receipt = ledger.scoped(name).acquire(name, name, name, 5, actor=name, reference=name)
-    assert receipt.key == name
-    (balance,) = receipt.balances
-    assert (balance.subject, balance.item, balance.quantity) == (name, name, 5)
-    assert ledger.balance(name, name) == balance
-    assert ledger.balances(name) == [balance]
-    (line,) = journal(engine)
-    assert (line.subject, line.item, line.key) == (name, name, name)
-    assert (line.actor, line.reference) == (name, name)
-    assert ledger.scoped(name).scope == name
-
-
-@kept
-def test_an_identifier_of_a_hold_is_kept_as_it_is(ledger: Ledger, name: str) -> None:
-    ledger.acquire("stock", name, name, 5)
-    placed = ledger.hold(name, name, name, 2, 60)
-    assert placed.hold is not None
-    assert (placed.hold.subject, placed.hold.item) == (name, name)
-    assert ledger.get_hold(placed.hold.id) == placed.hold
-    assert ledger.hold(name, name, name, 2, 60).hold == placed.hold
-    committed = ledger.scoped("other").commit(placed.hold.id, to="bob", key=name)
-    assert committed.key == name
-    assert [b.subject for b in committed.balances] == [name, "bob"]
-    assert committed.hold is not None
-    assert committed.hold.subject == name
-
-
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("how", ["call", "operation"])
 def test_a_wrong_identifier_is_refused(engine: Engine, ledger: Ledger, verb: str, how: str) -> None:
@@ -255,21 +86,6 @@ def _wrong_values(verb: str, field: str) -> list[Any]:
     return [*WRONG.values(), *([] if is_optional else [None])]
 
 
-def test_a_wrong_identifier_of_a_read_is_refused(engine: Engine, ledger: Ledger) -> None:
-    stock(ledger)
-    values = [*WRONG.values(), None]
-    reads: list[tuple[str, Callable[[Any], object]]] = [
-        ("subject", lambda value: ledger.balance(value, "gold")),
-        ("item", partial(ledger.balance, "alice")),
-        ("subject", ledger.balances),
-    ]
-    assert_all_refused(
-        engine,
-        InvalidIdentifier,
-        ((field, partial(read, value)) for field, read in reads for value in values),
-    )
-
-
 def test_a_wrong_scope_is_refused(engine: Engine, ledger: Ledger) -> None:
     values = [value for value in [*WRONG.values(), None] if value != ""]
     assert_all_refused(
@@ -282,27 +98,3 @@ def test_a_wrong_scope_is_refused(engine: Engine, ledger: Ledger) -> None:
         InvalidIdentifier,
         (("scope", partial(engine.make_ledger, scope=value)) for value in values),
     )
-
-
-def test_the_empty_scope_is_the_default(ledger: Ledger) -> None:
-    assert ledger.scope == ""
-    assert not ledger.acquire("k", "alice", "gold", 1).replayed
-    assert ledger.scoped("").acquire("k", "alice", "gold", 1).replayed
-    assert ledger.scoped("shop").scoped("").acquire("k", "alice", "gold", 1).replayed
-
-
-@pytest.mark.parametrize("item", [Metal.GOLD, OldMetal.GOLD, Label("gold")], ids=type)
-def test_a_subclass_of_str_counts_as_its_characters(
-    engine: Engine, ledger: Ledger, item: str
-) -> None:
-    receipt = ledger.acquire("gold", "gold", "gold", 1, actor="gold", reference="gold")
-    replay = ledger.acquire(item, item, item, 1, actor=item, reference=item)
-    assert replay.replayed
-    assert replay.balances == receipt.balances
-    moved = ledger.scoped(item).transfer(item, item, "bob", item, 1, actor=item)
-    assert moved.key == "gold"
-    assert type(moved.key) is str
-    for balance in (*moved.balances, ledger.balance(item, item)):
-        assert (type(balance.subject), type(balance.item)) == (str, str)
-    assert ledger.balance(item, item) == gold("gold", 0)
-    assert {(line.key, line.actor) for line in journal(engine)} == {("gold", "gold")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -10,7 +9,6 @@ import pytest
 
 from django_inventory.exceptions import (
     HoldExpired,
-    HoldResolved,
     HoldUnknown,
     IdempotencyConflict,
     InsufficientQuantity,
@@ -19,6 +17,7 @@ from django_inventory.exceptions import (
     QuantityOverflow,
 )
 from django_inventory.operations import Acquire, Commit, Consume, Extend, Hold, Release, Transfer
+from django_inventory.testing.contract.post_alone import MINUTE
 from django_inventory.values import MAX_QUANTITY, Receipt, Shortage
 from tests.contract.calls import gold, stock
 from tests.contract.journal import journal, moves
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from django_inventory.operations import Operation
     from tests.contract.engines import Clock, Engine
 
-MINUTE: Final = timedelta(minutes=1)
 UNKNOWN: Final = UUID(int=7)
 
 
@@ -113,6 +111,7 @@ GOOD: Final[list[Callable[[UUID], Operation]]] = [
     lambda hold_id: Commit(hold_id, to="bob"),
     lambda _: Transfer("g5", "alice", "bob", "gold", 2),
 ]
+
 BAD: Final[list[Callable[[UUID], Operation]]] = [
     lambda _: Consume("b1", "alice", "gold", 1_000),
     lambda _: Transfer("b2", "alice", "erin", "gold", 1_000),
@@ -191,63 +190,6 @@ def test_a_key_that_failed_throughout_the_batch_stays_free(engine: Engine, ledge
         assert_is(results[index], InsufficientQuantity, index=index, shortages=shortages)
     assert engine.counts() == {"balances": 0, "holds": 0, "entries": 0, "keys": 0}
     assert not ledger.acquire("k", "alice", "gold", 3).replayed
-
-
-def test_demand_of_refused_operations_does_not_add_up(ledger: Ledger) -> None:
-    ledger.acquire("k", "alice", "gold", 10)
-    results = ledger.post(
-        [
-            Consume("k1", "alice", "gold", 11),
-            Consume("k2", "alice", "gold", 6),
-            Consume("k3", "alice", "gold", 5),
-            Consume("k4", "alice", "gold", 4),
-        ],
-        atomic=False,
-    )
-    shortages = (Shortage("alice", "gold", requested=11, available=10),)
-    assert_is(results[0], InsufficientQuantity, shortages=shortages)
-    shortages = (Shortage("alice", "gold", requested=5, available=4),)
-    assert_is(results[2], InsufficientQuantity, shortages=shortages)
-    assert isinstance(results[3], Receipt)
-    assert results[3].balances == (gold("alice", 0),)
-
-
-def test_several_operations_on_one_hold(ledger: Ledger, engine: Engine) -> None:
-    hold_id = stock(ledger, quantity=10, held=4)
-    results = ledger.post(
-        [
-            Commit(hold_id, quantity=5),
-            Commit(hold_id, quantity=1, keep_remainder=True, key="k1"),
-            Extend(hold_id, MINUTE * 5),
-            Commit(hold_id, quantity=4, key="k2"),
-            Release(hold_id),
-            Release(hold_id, reference="again"),
-            Commit(hold_id),
-            Extend(hold_id, MINUTE),
-            Commit(hold_id, quantity=1, keep_remainder=True, key="k1"),
-        ],
-        atomic=False,
-    )
-    for index in (0, 3):
-        assert_is(results[index], InvalidQuantity, index=index, field="quantity")
-    for index in (6, 7):
-        assert_is(results[index], HoldResolved, index=index, status="released", hold_id=hold_id)
-    receipts = [result for result in results if isinstance(result, Receipt)]
-    assert [(r.kind, r.replayed) for r in receipts] == [
-        ("commit", False),
-        ("extend", False),
-        ("release", False),
-        ("release", True),
-        ("commit", True),
-    ]
-    assert receipts[3].operation_id == receipts[2].operation_id
-    assert receipts[4].operation_id == receipts[0].operation_id
-    assert [move[:1] + move[3:] for move in moves(engine)[2:]] == [
-        ("commit", 0, -1, 6, 3),
-        ("extend", 0, 0, 6, 3),
-        ("release", 3, -3, 9, 0),
-    ]
-    assert ledger.get_hold(hold_id).status == "released"
 
 
 def test_an_overdue_hold_in_a_batch(ledger: Ledger, engine: Engine, clock: Clock) -> None:

@@ -22,10 +22,10 @@ from django_inventory.exceptions import (
     QuantityOverflow,
 )
 from django_inventory.operations import Acquire, Commit, Consume, Release
+from django_inventory.testing.contract.calls import gold, hold_of
+from django_inventory.testing.contract.journal import journal, moves
+from django_inventory.testing.contract.refusals import refuses
 from django_inventory.values import MAX_QUANTITY, HoldSnapshot, HoldStatus, Shortage
-from tests.contract.calls import gold, hold_of
-from tests.contract.journal import journal, moves
-from tests.contract.refusals import refuses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from django_inventory.exceptions import InventoryError
     from django_inventory.ledgers import Ledger
     from django_inventory.operations import Operation
+    from django_inventory.testing.clocks import MovableClock
     from django_inventory.values import Receipt
-    from tests.contract.engines import Clock, Engine
+
+
+from django_inventory.testing.contract.base import Contract
 
 EXPIRY: Final = ("expire", "alice", 4, 4, -4, 7, 3)
 
@@ -47,15 +50,6 @@ class Scene:
     lasting: UUID
     placed_at: datetime
     expired_at: datetime
-
-
-@pytest.fixture
-def scene(ledger: Ledger, clock: Clock) -> Scene:
-    placed_at = clock.now
-    ledger.acquire("stock", "alice", "gold", 10)
-    overdue = hold_of(ledger.hold("h1", "alice", "gold", 4, 60))
-    lasting = hold_of(ledger.hold("h2", "alice", "gold", 3, 600))
-    return Scene(overdue, lasting, placed_at, clock.advance(seconds=60))
 
 
 def acquire(ledger: Ledger, scene: Scene) -> Receipt:
@@ -139,101 +133,10 @@ OUTCOMES: Final[list[tuple[Any, tuple[int, int], list[tuple[Any, ...]]]]] = [
         [("acquire", "alice", 5, 2, 0, 9, 3), ("consume", "alice", 6, -9, 0, 0, 3)],
     ),
 ]
+
 each_mutation = pytest.mark.parametrize(
     ("act", "after", "rows"), OUTCOMES, ids=[row[0].__name__ for row in OUTCOMES]
 )
-
-
-@each_mutation
-def test_every_mutation_can_spend_what_has_expired(  # noqa: PLR0917 - fixtures
-    engine: Engine,
-    ledger: Ledger,
-    clock: Clock,
-    scene: Scene,
-    act: Callable[[Ledger, Scene], Receipt],
-    after: tuple[int, int],
-    rows: list[tuple[Any, ...]],
-) -> None:
-    ledger.acquire("for bob", "bob", "gold", 2)
-    clock.advance(seconds=7)
-    receipt = act(ledger, scene)
-    assert gold("alice", *after) in receipt.balances
-    assert ledger.balance("alice", "gold") == gold("alice", *after)
-    assert [move for move in moves(engine)[3:] if move.subject == "alice"] == [EXPIRY, *rows]
-    (expiry,) = [line for line in journal(engine) if line.kind == "expire"]
-    assert (expiry.effective_at, expiry.created_at) == (scene.expired_at, clock.now)
-    assert ledger.expire_holds() == 0
-
-
-def test_releasing_it_records_no_more_than_the_expiry(
-    engine: Engine, ledger: Ledger, clock: Clock, scene: Scene
-) -> None:
-    clock.advance(seconds=7)
-    receipt = ledger.release(scene.overdue)
-    assert (receipt.kind, receipt.key, receipt.replayed) == ("expire", None, True)
-    assert receipt.balances == (gold("alice", 7, 3),)
-    assert moves(engine)[3:] == [EXPIRY]
-    assert journal(engine)[3].operation_id == receipt.operation_id
-    assert ledger.expire_holds() == 0
-
-
-def test_the_sweep_records_it(engine: Engine, ledger: Ledger, clock: Clock, scene: Scene) -> None:
-    clock.advance(seconds=7)
-    assert ledger.expire_holds() == 1
-    assert moves(engine)[3:] == [EXPIRY]
-    line = journal(engine)[3]
-    assert (line.key, line.hold_id, line.hold_remaining) == (None, scene.overdue, 0)
-    assert line.hold_expires_at == line.effective_at == scene.expired_at
-    assert line.created_at == clock.now
-    assert ledger.expire_holds() == 0
-
-
-def test_every_read_counts_it_as_free_and_changes_nothing(
-    engine: Engine, ledger: Ledger, scene: Scene
-) -> None:
-    before = engine.dump()
-    assert ledger.balance("alice", "gold") == gold("alice", 7, 3)
-    assert ledger.balances("alice") == [gold("alice", 7, 3)]
-    assert ledger.get_hold(scene.overdue) == HoldSnapshot(
-        scene.overdue, "alice", "gold", 4, 0, HoldStatus.EXPIRED, scene.expired_at
-    )
-    assert ledger.get_hold(scene.lasting).status == "active"
-    assert engine.dump() == before
-
-
-def test_reads_are_the_same_before_and_after_the_sweep(ledger: Ledger, scene: Scene) -> None:
-    def answers() -> list[Any]:
-        return [
-            ledger.balance("alice", "gold"),
-            ledger.balances("alice"),
-            ledger.get_hold(scene.overdue),
-            ledger.get_hold(scene.lasting),
-        ]
-
-    before = answers()
-    assert ledger.expire_holds() == 1
-    assert answers() == before
-
-
-def test_a_balance_of_nothing_but_overdue_holds_is_listed(ledger: Ledger, clock: Clock) -> None:
-    ledger.acquire("k1", "alice", "gold", 4)
-    ledger.hold("k2", "alice", "gold", 4, 60)
-    clock.advance(seconds=60)
-    assert ledger.balances("alice") == [gold("alice", 4)]
-
-
-def test_one_microsecond_before_it_still_counts(
-    engine: Engine, ledger: Ledger, clock: Clock, scene: Scene
-) -> None:
-    clock.advance(timedelta(microseconds=-1))
-    assert ledger.balance("alice", "gold") == gold("alice", 3, 7)
-    assert ledger.balances("alice") == [gold("alice", 3, 7)]
-    assert ledger.get_hold(scene.overdue).status == "active"
-    assert ledger.expire_holds() == 0
-    with refuses(engine, InsufficientQuantity, shortages=(Shortage("alice", "gold", 4, 3),)):
-        ledger.consume("k", "alice", "gold", 4)
-    assert ledger.commit(scene.overdue).balances == (gold("alice", 3, 3),)
-    assert "expire" not in [line.kind for line in journal(engine)]
 
 
 def refused_consume(ledger: Ledger, scene: Scene) -> object:
@@ -310,38 +213,136 @@ REFUSALS: Final[dict[Any, type[InventoryError]]] = {
 }
 
 
-@pytest.mark.parametrize(("act", "error"), REFUSALS.items(), ids=[act.__name__ for act in REFUSALS])
-def test_a_refused_call_records_no_expiry_and_undoes_none(
-    engine: Engine,
-    ledger: Ledger,
-    scene: Scene,
-    act: Callable[[Ledger, Scene], object],
-    error: type[InventoryError],
-) -> None:
-    with refuses(engine, error):
-        act(ledger, scene)
-    assert "expire" not in [line.kind for line in journal(engine)]
-    assert ledger.balance("alice", "gold") == gold("alice", 7, 3)
-    assert ledger.get_hold(scene.overdue).status == "expired"
-    assert ledger.consume("k", "alice", "gold", 7).balances == (gold("alice", 0, 3),)
+class ExpiryWindow(Contract):
+    @pytest.fixture
+    def scene(self, ledger: Ledger, clock: MovableClock) -> Scene:
+        placed_at = clock.now
+        ledger.acquire("stock", "alice", "gold", 10)
+        overdue = hold_of(ledger.hold("h1", "alice", "gold", 4, 60))
+        lasting = hold_of(ledger.hold("h2", "alice", "gold", 3, 600))
+        return Scene(overdue, lasting, placed_at, clock.advance(seconds=60))
 
+    @each_mutation
+    def test_every_mutation_can_spend_what_has_expired(
+        self,
+        ledger: Ledger,
+        clock: MovableClock,
+        scene: Scene,
+        act: Callable[[Ledger, Scene], Receipt],
+        after: tuple[int, int],
+        rows: list[tuple[Any, ...]],
+    ) -> None:
+        ledger.acquire("for bob", "bob", "gold", 2)
+        clock.advance(seconds=7)
+        receipt = act(ledger, scene)
+        assert gold("alice", *after) in receipt.balances
+        assert ledger.balance("alice", "gold") == gold("alice", *after)
+        assert [move for move in moves(self)[3:] if move.subject == "alice"] == [EXPIRY, *rows]
+        (expiry,) = [line for line in journal(self) if line.kind == "expire"]
+        assert (expiry.effective_at, expiry.created_at) == (scene.expired_at, clock.now)
+        assert ledger.expire_holds() == 0
 
-@pytest.mark.parametrize("act", [refused_commit, refused_commit_to, refused_extend])
-def test_it_can_be_used_no_more(
-    engine: Engine, ledger: Ledger, scene: Scene, act: Callable[[Ledger, Scene], object]
-) -> None:
-    for _ in range(2):
-        with refuses(
-            engine, HoldExpired, hold_id=scene.overdue, expires_at=scene.expired_at, index=0
-        ):
+    def test_releasing_it_records_no_more_than_the_expiry(
+        self, ledger: Ledger, clock: MovableClock, scene: Scene
+    ) -> None:
+        clock.advance(seconds=7)
+        receipt = ledger.release(scene.overdue)
+        assert (receipt.kind, receipt.key, receipt.replayed) == ("expire", None, True)
+        assert receipt.balances == (gold("alice", 7, 3),)
+        assert moves(self)[3:] == [EXPIRY]
+        assert journal(self)[3].operation_id == receipt.operation_id
+        assert ledger.expire_holds() == 0
+
+    def test_the_sweep_records_it(self, ledger: Ledger, clock: MovableClock, scene: Scene) -> None:
+        clock.advance(seconds=7)
+        assert ledger.expire_holds() == 1
+        assert moves(self)[3:] == [EXPIRY]
+        line = journal(self)[3]
+        assert (line.key, line.hold_id, line.hold_remaining) == (None, scene.overdue, 0)
+        assert line.hold_expires_at == line.effective_at == scene.expired_at
+        assert line.created_at == clock.now
+        assert ledger.expire_holds() == 0
+
+    def test_every_read_counts_it_as_free_and_changes_nothing(
+        self, ledger: Ledger, scene: Scene
+    ) -> None:
+        before = self.dump()
+        assert ledger.balance("alice", "gold") == gold("alice", 7, 3)
+        assert ledger.balances("alice") == [gold("alice", 7, 3)]
+        assert ledger.get_hold(scene.overdue) == HoldSnapshot(
+            scene.overdue, "alice", "gold", 4, 0, HoldStatus.EXPIRED, scene.expired_at
+        )
+        assert ledger.get_hold(scene.lasting).status == "active"
+        assert self.dump() == before
+
+    def test_reads_are_the_same_before_and_after_the_sweep(
+        self, ledger: Ledger, scene: Scene
+    ) -> None:
+        def answers() -> list[Any]:
+            return [
+                ledger.balance("alice", "gold"),
+                ledger.balances("alice"),
+                ledger.get_hold(scene.overdue),
+                ledger.get_hold(scene.lasting),
+            ]
+
+        before = answers()
+        assert ledger.expire_holds() == 1
+        assert answers() == before
+
+    def test_a_balance_of_nothing_but_overdue_holds_is_listed(
+        self, ledger: Ledger, clock: MovableClock
+    ) -> None:
+        ledger.acquire("k1", "alice", "gold", 4)
+        ledger.hold("k2", "alice", "gold", 4, 60)
+        clock.advance(seconds=60)
+        assert ledger.balances("alice") == [gold("alice", 4)]
+
+    def test_one_microsecond_before_it_still_counts(
+        self, ledger: Ledger, clock: MovableClock, scene: Scene
+    ) -> None:
+        clock.advance(timedelta(microseconds=-1))
+        assert ledger.balance("alice", "gold") == gold("alice", 3, 7)
+        assert ledger.balances("alice") == [gold("alice", 3, 7)]
+        assert ledger.get_hold(scene.overdue).status == "active"
+        assert ledger.expire_holds() == 0
+        with refuses(self, InsufficientQuantity, shortages=(Shortage("alice", "gold", 4, 3),)):
+            ledger.consume("k", "alice", "gold", 4)
+        assert ledger.commit(scene.overdue).balances == (gold("alice", 3, 3),)
+        assert "expire" not in [line.kind for line in journal(self)]
+
+    @pytest.mark.parametrize(
+        ("act", "error"), REFUSALS.items(), ids=[act.__name__ for act in REFUSALS]
+    )
+    def test_a_refused_call_records_no_expiry_and_undoes_none(
+        self,
+        ledger: Ledger,
+        scene: Scene,
+        act: Callable[[Ledger, Scene], object],
+        error: type[InventoryError],
+    ) -> None:
+        with refuses(self, error):
             act(ledger, scene)
-        ledger.expire_holds()
+        assert "expire" not in [line.kind for line in journal(self)]
+        assert ledger.balance("alice", "gold") == gold("alice", 7, 3)
+        assert ledger.get_hold(scene.overdue).status == "expired"
+        assert ledger.consume("k", "alice", "gold", 7).balances == (gold("alice", 0, 3),)
 
+    @pytest.mark.parametrize("act", [refused_commit, refused_commit_to, refused_extend])
+    def test_it_can_be_used_no_more(
+        self, ledger: Ledger, scene: Scene, act: Callable[[Ledger, Scene], object]
+    ) -> None:
+        for _ in range(2):
+            with refuses(
+                self, HoldExpired, hold_id=scene.overdue, expires_at=scene.expired_at, index=0
+            ):
+                act(ledger, scene)
+            ledger.expire_holds()
 
-def test_a_replay_records_no_expiry(engine: Engine, ledger: Ledger, scene: Scene) -> None:
-    before = engine.dump()
-    replay = ledger.acquire("stock", "alice", "gold", 10)
-    assert replay.replayed
-    assert replay.balances == (gold("alice", 10),)
-    assert ledger.hold("h1", "alice", "gold", 4, 60).replayed
-    assert engine.dump() == before
+    def test_a_replay_records_no_expiry(self, ledger: Ledger, scene: Scene) -> None:
+        before = self.dump()
+        replay = ledger.acquire("stock", "alice", "gold", 10)
+        assert replay.replayed
+        assert replay.balances == (gold("alice", 10),)
+        assert ledger.hold("h1", "alice", "gold", 4, 60).replayed
+        assert self.dump() == before
