@@ -16,8 +16,8 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_inventory.management import exporting
-from django_inventory.management.exporting import COLUMNS, csv_text
+from django_inventory import exporting
+from django_inventory.exporting import COLUMNS, csv_text
 from django_inventory.operations import Acquire
 from tests.contract.journal import journal, on_databases, only_on
 

@@ -13,10 +13,11 @@ from typing import Any, TextIO, cast
 
 from django.core.management.base import BaseCommand, CommandError
 
+from django_inventory.exporting import COLUMNS, FORMATS, csv_text, entry_pages
 from django_inventory.management.arguments import add_database_argument, chosen_ledger, instant
-from django_inventory.management.exporting import COLUMNS, FORMATS, csv_text, entry_pages
 from django_inventory.management.progress import Progress
 from django_inventory.management.stopping import StopRequest
+from django_inventory.models import Entry
 
 
 class Command(BaseCommand):
@@ -54,8 +55,12 @@ class Command(BaseCommand):
 
     def handle(self, *_: str, **options: Any) -> None:
         """Write, and end quietly where nobody reads on."""
-        alias = chosen_ledger(options["database"])[1]
-        pages = entry_pages(using=alias, since=options["since"], until=options["until"])
+        entries = Entry.objects.using(chosen_ledger(options["database"])[1])
+        if options["since"] is not None:
+            entries = entries.filter(created_at__gte=options["since"])
+        if options["until"] is not None:
+            entries = entries.filter(created_at__lt=options["until"])
+        pages = entry_pages(entries)
         try:
             with StopRequest() as stop, self._stream(options["output"]) as stream:
                 count = self._write(pages, options["format"], stream, stop)

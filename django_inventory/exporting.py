@@ -1,6 +1,7 @@
 """The journal as text, page by page, in a form that other programs read.
 
-Owns the columns, their forms and the order. Must not know where the text goes.
+Owns the columns, their forms and the order, and that no text is taken for a formula. Must not know
+which entries are asked for, or where the text goes.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from django_inventory.models import Entry
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from django_inventory.models import Entry
 
 PAGE: Final = 2_000
 """How many entries are read at once."""
@@ -50,23 +54,13 @@ doubt.
 Row = tuple[Any, ...]
 
 
-def entry_pages(
-    *, using: str, since: datetime | None = None, until: datetime | None = None
-) -> Iterator[list[Row]]:
-    """Yield the entries that were recorded in a span of time, by (created_at, id), in pages.
+def entry_pages(entries: QuerySet[Entry]) -> Iterator[list[Row]]:
+    """Yield the rows of these entries, by (created_at, id), in pages.
 
     Each page begins where the one before it ended, by index, so that nothing is kept open in the
     database between two pages, and a connection pool in front of it does not matter.
-
-    Args:
-        since: from this instant on.
-        until: up to, and without, this instant.
     """
-    rows = Entry.objects.using(using).order_by("created_at", "pk").values_list(*COLUMNS.values())
-    if since is not None:
-        rows = rows.filter(created_at__gte=since)
-    if until is not None:
-        rows = rows.filter(created_at__lt=until)
+    rows = entries.order_by("created_at", "pk").values_list(*COLUMNS.values())
     page = list(rows[:PAGE])
     while page:
         yield page
