@@ -6,6 +6,7 @@ writes to these tables.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, NoReturn
 
 from django.db import models
@@ -107,7 +108,8 @@ class Balance(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.quantity} {self.item}"
+        # No quantity: what is stored takes no account of holds whose expiry is not recorded yet.
+        return f"{self.subject}: {self.item}"
 
 
 class Hold(models.Model):
@@ -176,7 +178,12 @@ class Hold(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.pk}: {self.remaining} of {self.quantity} ({self.status})"
+        # Neither status nor what remains, for the same reason as on a balance.
+        return str(self.pk)
+
+    def remaining_at(self, now: datetime) -> int:
+        """Return what it reserves at ``now``: nothing once it has expired, recorded or not."""
+        return self.remaining if self.expires_at > now else 0
 
 
 class IdempotencyRecord(models.Model):

@@ -246,7 +246,7 @@ def _rows(
                 "url": page_url(holds.admin_site, "hold_change", hold.pk),
                 "subject": hold.balance.subject,
                 "item": hold.balance.item,
-                "remaining": wording.number(hold.remaining),
+                "remaining": wording.number(hold.remaining_at(now)),
                 "state": wording.hold_state(hold.status, hold.expires_at, now),
             }
         rows.append(row)

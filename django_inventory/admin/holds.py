@@ -110,10 +110,8 @@ class HoldAdmin(ReadOnlyAdmin):
     @admin.display(description=_("on hold"))
     def on_hold(self, hold: Any) -> str:
         """Return what it reserves as of now, of what it reserved at first."""
-        is_active = hold.status == "active" and hold.expires_at > hold.as_of
-        remaining = wording.number(hold.remaining if is_active else 0)
         return gettext("%(remaining)s of %(quantity)s") % {
-            "remaining": remaining,
+            "remaining": wording.number(hold.remaining_at(hold.as_of)),
             "quantity": wording.number(hold.quantity),
         }
 
@@ -212,7 +210,6 @@ class HoldAdmin(ReadOnlyAdmin):
             (_("Resolved"), wording.moment(hold.resolved_at)),
             (_("Metadata"), json.dumps(hold.metadata, ensure_ascii=False) if hold.metadata else ""),
         ]
-        is_active = hold.status == "active" and hold.expires_at > hold.as_of
         tools = [
             Tool(action.name, page_url(site, f"hold_{verb}", hold=hold.pk), is_primary=True)
             for verb, action in HOLD_ACTIONS.items()
@@ -227,7 +224,7 @@ class HoldAdmin(ReadOnlyAdmin):
             "balance_url": page_url(site, "balance_change", hold.balance_id),
             "figures": facts,
             "notes": [(name, text) for name, text in notes if text],
-            "tools": tools if is_active else [],
+            "tools": tools if hold.remaining_at(hold.as_of) else [],
             "entries": journal_rows(site, entries[:SHOWN_ENTRIES]),
             "entries_url": page_url(site, "entry_changelist", hold=hold.pk),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -302,3 +303,10 @@ def test_many_holds_take_as_many_statements_as_a_few(mover: Client, story: Story
 
     assert Hold.objects.filter(status="released").count() == 15
     assert counts[1] == counts[2]
+
+
+def test_the_form_says_what_the_holds_reserve_as_of_now(mover: Client, story: Story) -> None:
+    page = mover.get(f"{URL}release/?hold={story.active}&hold={story.overdue}").content.decode()
+
+    cells = re.findall(r'<td class="inventory-number">(\d+)</td>', page)
+    assert cells == ["20", "0"]

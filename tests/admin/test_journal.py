@@ -93,6 +93,22 @@ def test_an_entry_links_to_balance_hold_and_operation(viewer: Client, story: Sto
     assert f'href="{ENTRIES}?operation={entry.operation_id}"' in content
 
 
+def test_what_is_stored_is_not_shown_where_an_expiry_is_not_recorded(
+    viewer: Client, story: Story
+) -> None:
+    story.balance.refresh_from_db()
+    assert (story.balance.quantity, story.balance.on_hold) == (28, 50)
+    assert str(story.balance) == "shop: gold"
+    assert str(story.balance.holds.get(pk=story.overdue)) == str(story.overdue)
+    held = Entry.objects.get(key="basket-2")
+
+    for url in (f"{APP}/balance/{story.balance.pk}/history/", f"{ENTRIES}{held.pk}/change/"):
+        page = viewer.get(url).content.decode()
+        assert "shop: gold" in page
+        assert "28 gold" not in page
+        assert "active)" not in page
+
+
 def test_a_record_links_to_its_balances_and_hold(viewer: Client, story: Story) -> None:
     record = IdempotencyRecord.objects.get(key="basket-1")
     for url in (RECORDS, f"{RECORDS}{record.pk}/change/"):
