@@ -11,7 +11,7 @@ class DjangoInventoryConfig(AppConfig):
 
     name = "django_inventory"
     label = "django_inventory"
-    verbose_name = _("inventory")
+    verbose_name = _("Inventory")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -2,9 +2,10 @@
 """Run the example from a checkout: ``python3 example_project/run.py [--no-serve] [--port N]``.
 
 Needs Python 3.11 or newer with pip and venv, and nothing else. Makes a virtual environment in
-``example_project/.venv``, installs the checkout into it, makes the tables, replays the shopping and
-serves the site on 127.0.0.1. Running it again is safe: what is installed already stays, and the
-demo adds another run. ``DATABASE_URL`` may name a PostgreSQL database to use instead of SQLite.
+``example_project/.venv``, installs the checkout into it, makes the tables and users, trades for two
+days, replays the shopping and serves the site on 127.0.0.1. Running it again is safe: what is
+installed already stays, and the demo adds another run. ``DATABASE_URL`` may name a PostgreSQL
+database to use instead of SQLite.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ def main() -> int:
     try:
         install()
         manage("migrate", "--verbosity=0")
+        manage("demo_users")
+        manage("demo_trade")
         # Without DEBUG, in which Django keeps a log of all statements, at the cost of a tenth.
         manage("demo", DJANGO_DEBUG="0")
-        manage("demo_users")
         if not arguments.no_serve:
             print(f"\nServing on http://127.0.0.1:{arguments.port}/, stop with Ctrl-C", flush=True)
             manage("runserver", "--noreload", f"127.0.0.1:{arguments.port}")

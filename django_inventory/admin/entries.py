@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ from django_inventory.admin.filters import (
     ReferenceFilter,
     starting_with,
 )
-from django_inventory.admin.journal import actor_names
+from django_inventory.admin.journal import actor_names, other_ends
 from django_inventory.admin.periods import PeriodFilter
 from django_inventory.admin.readonly import InventoryChangeList, ReadOnlyAdmin, Tool, page_url
 from django_inventory.exceptions import InvalidIdentifier
@@ -32,28 +33,45 @@ from django_inventory.models import Entry
 from django_inventory.operations import check_hold_id
 
 
+def add_names(entries: Sequence[Any]) -> None:
+    """Give each entry the name of its actor and of the other end, in two queries for all."""
+    names = actor_names(entry.actor for entry in entries)
+    others = other_ends(entries)
+    for entry in entries:
+        entry.actor_name = names.get(entry.actor, entry.actor)
+        entry.other_end = others.get(entry.pk)
+
+
 class EntryChangeList(InventoryChangeList):
     """The list, with the people in it by name."""
 
     def prepare(self, rows: list[Any]) -> None:
-        """Look up the users among the actors."""
-        names = actor_names(entry.actor for entry in rows)
-        for entry in rows:
-            entry.actor_name = names.get(entry.actor, entry.actor)
+        """Look up users and other ends."""
+        add_names(rows)
+
+
+def _change_to(change: int, after: int) -> SafeString:
+    return format_html(
+        '{} <span class="inventory-quiet">\N{RIGHTWARDS ARROW}\N{NO-BREAK SPACE}{}</span>',
+        wording.change(change),
+        wording.number(after),
+    )
 
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnlyAdmin):
     """Every change there ever was."""
 
+    intro = _(
+        "The journal: every change there ever was, newest first. Entries are never changed. Behind "
+        "the arrow stands what was free or on hold afterwards."
+    )
     list_display = (
         "effective",
         "kind_name",
         "owner",
-        "quantity_change",
-        "on_hold_change",
-        "free_after",
-        "held_after",
+        "free",
+        "held",
         "note",
         "who",
         "hold_link",
@@ -72,30 +90,38 @@ class EntryAdmin(ReadOnlyAdmin):
     sortable_by = ()
     search_fields = ("balance__subject", "balance__item")
     search_hint = _("An operation's id, or what the subject or the item begins with.")
+    change_form_template = "django_inventory/admin/row.html"
     fields = (
-        "balance",
+        "owner",
         "sequence",
-        "kind",
-        "quantity_change",
-        "on_hold_change",
-        "quantity_after",
-        "on_hold_after",
-        "hold",
+        "kind_name",
+        "free",
+        "held",
+        "hold_link",
         "hold_remaining",
-        "hold_expires_at",
-        "reference",
+        "hold_expires",
+        "note",
         "who",
         "metadata",
         "operation",
         "key",
-        "effective_at",
-        "created_at",
+        "effective",
+        "recorded",
     )
     readonly_fields = fields
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list with names in it."""
         return EntryChangeList
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Return an entry with the people in it by name."""
+        entry = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            add_names([entry])
+        return entry
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -136,10 +162,15 @@ class EntryAdmin(ReadOnlyAdmin):
         """Return when it took effect."""
         return wording.moment(entry.effective_at)
 
+    @admin.display(description=_("recorded"))
+    def recorded(self, entry: Any) -> str:
+        """Return when it was recorded, which for an expiry may be later."""
+        return wording.moment(entry.created_at)
+
     @admin.display(description=_("kind"))
     def kind_name(self, entry: Any) -> str:
-        """Return the verb."""
-        return str(wording.KIND_NAMES.get(entry.kind, entry.kind))
+        """Return the verb, and to or from whom."""
+        return wording.kind(entry, entry.other_end)
 
     @admin.display(description=_("balance"))
     def owner(self, entry: Any) -> SafeString:
@@ -150,24 +181,14 @@ class EntryAdmin(ReadOnlyAdmin):
         )
 
     @admin.display(description=_("free"))
-    def quantity_change(self, entry: Any) -> str:
-        """Return the change of what is free."""
-        return wording.change(entry.quantity_delta)
+    def free(self, entry: Any) -> SafeString:
+        """Return the change of what is free, and what was free afterwards."""
+        return _change_to(entry.quantity_delta, entry.quantity_after)
 
     @admin.display(description=_("on hold"))
-    def on_hold_change(self, entry: Any) -> str:
-        """Return the change of what is on hold."""
-        return wording.change(entry.on_hold_delta)
-
-    @admin.display(description=_("free after"))
-    def free_after(self, entry: Any) -> str:
-        """Return what was free afterwards."""
-        return wording.number(entry.quantity_after)
-
-    @admin.display(description=_("on hold after"))
-    def held_after(self, entry: Any) -> str:
-        """Return what was on hold afterwards."""
-        return wording.number(entry.on_hold_after)
+    def held(self, entry: Any) -> SafeString:
+        """Return the change of what is on hold, and what was on hold afterwards."""
+        return _change_to(entry.on_hold_delta, entry.on_hold_after)
 
     @admin.display(description=_("reference"), empty_value="\N{EN DASH}")
     def note(self, entry: Any) -> str:
@@ -177,10 +198,12 @@ class EntryAdmin(ReadOnlyAdmin):
     @admin.display(description=_("actor"), empty_value="\N{EN DASH}")
     def who(self, entry: Any) -> str:
         """Return who, by name where it is a user of this site."""
-        name = getattr(entry, "actor_name", None)
-        return str(
-            actor_names([entry.actor]).get(entry.actor, entry.actor) if name is None else name
-        )
+        return str(entry.actor_name)
+
+    @admin.display(description=_("hold's expiry"), empty_value="\N{EN DASH}")
+    def hold_expires(self, entry: Any) -> str:
+        """Return when the hold expires or would have, after this entry."""
+        return wording.moment(entry.hold_expires_at)
 
     @admin.display(description=_("hold"), empty_value="\N{EN DASH}")
     def hold_link(self, entry: Any) -> SafeString | None:

@@ -53,6 +53,7 @@ class Changes:
 
     since: datetime
     quantity_then: int
+    held_then: int
     quantity_now: int
     held_now: int
     changes: list[Change]
@@ -121,11 +122,13 @@ def changes_since(balance: Balance, since: datetime, now: datetime) -> Changes:
         total[2] += step.on_hold_delta
     last = steps[-1] if steps else None
     quantity_now = last.quantity if last else balance.quantity
+    held_now = last.on_hold if last else balance.on_hold
     return Changes(
         since=recent[0].at if is_cut else since,
         quantity_then=quantity_now - sum(step.quantity_delta for step in recent),
+        held_then=held_now - sum(step.on_hold_delta for step in recent),
         quantity_now=quantity_now,
-        held_now=last.on_hold if last else balance.on_hold,
+        held_now=held_now,
         changes=[Change(kind, is_credit, *numbers) for (kind, is_credit), numbers in sums.items()],
         is_cut=is_cut,
     )

@@ -46,6 +46,10 @@ SHOWN_ENTRIES: Final = 100
 class HoldAdmin(ReadOnlyAdmin):
     """What is reserved, for whom and how long."""
 
+    intro = _(
+        "What is reserved, and for how long. Unless a hold is committed in time, what it reserves "
+        "is free again by itself."
+    )
     list_display = ("short_id", "owner", "on_hold", "state", "left", "expires", "note")
     list_filter = (HoldStateFilter, OwnerFilter, OwnedItemFilter)
     list_select_related = ("balance",)
@@ -196,7 +200,6 @@ class HoldAdmin(ReadOnlyAdmin):
 
     def _page(self, request: HttpRequest, hold: Any) -> dict[str, Any]:
         site = self.admin_site
-        entries = all_entries().filter(hold_id=hold.pk).order_by("-pk")
         facts: list[tuple[Any, Any]] = [
             (_("On hold"), self.on_hold(hold)),
             (_("Status"), self.state(hold)),
@@ -225,6 +228,14 @@ class HoldAdmin(ReadOnlyAdmin):
             "figures": facts,
             "notes": [(name, text) for name, text in notes if text],
             "tools": tools if hold.remaining_at(hold.as_of) else [],
-            "entries": journal_rows(site, entries[:SHOWN_ENTRIES]),
+            **(self._entries(hold) if request.user.has_perm("django_inventory.view_entry") else {}),
+        }
+
+    def _entries(self, hold: Any) -> dict[str, Any]:
+        site = self.admin_site
+        entries = all_entries().filter(hold_id=hold.pk).select_related("balance", "hold")
+        return {
+            "may_see_entries": True,
+            "entries": journal_rows(site, entries.order_by("-pk")[:SHOWN_ENTRIES]),
             "entries_url": page_url(site, "entry_changelist", hold=hold.pk),
         }

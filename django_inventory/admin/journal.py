@@ -5,20 +5,20 @@ Owns how entries are presented wherever they appear: on a balance, on a hold, in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Final
+from uuid import UUID
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
 from django_inventory.admin import wording
-from django_inventory.admin.readonly import page_url
+from django_inventory.admin.readonly import all_entries, page_url
 from django_inventory.models import Entry
 
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise
+CHANGING_HANDS: Final = frozenset({"transfer", "commit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,9 @@ class EntryRow:
     """One entry, in the reader's language."""
 
     url: str
-    kind: str | _StrPromise
-    kind_code: str
+    kind: str
+    balance: str
+    balance_url: str
     at: str
     recorded_at: str
     quantity: str
@@ -37,18 +38,25 @@ class EntryRow:
     hold: str
     hold_url: str
     reference: str
+    hold_reference: str
     actor: str
 
 
 def journal_rows(admin_site: AdminSite, entries: Iterable[Entry]) -> list[EntryRow]:
-    """Return rows for the entries, in one more query for the names of users among the actors."""
+    """Return rows for the entries, which come with their balances and holds.
+
+    Takes two more queries: for the names of users among the actors, and for who was at the other
+    end of what changed hands.
+    """
     entries = list(entries)
     names = actor_names(entry.actor for entry in entries)
+    others = other_ends(entries)
     return [
         EntryRow(
             url=page_url(admin_site, "entry_change", entry.pk),
-            kind=wording.KIND_NAMES.get(entry.kind, entry.kind),
-            kind_code=entry.kind,
+            kind=wording.kind(entry, others.get(entry.pk)),
+            balance=str(entry.balance),
+            balance_url=page_url(admin_site, "balance_change", entry.balance_id),
             at=wording.moment(entry.effective_at),
             recorded_at=(
                 "" if entry.created_at == entry.effective_at else wording.moment(entry.created_at)
@@ -60,10 +68,30 @@ def journal_rows(admin_site: AdminSite, entries: Iterable[Entry]) -> list[EntryR
             hold=str(entry.hold_id or ""),
             hold_url=page_url(admin_site, "hold_change", entry.hold_id) if entry.hold_id else "",
             reference=entry.reference,
+            hold_reference=entry.hold.reference if entry.hold and not entry.reference else "",
             actor=names.get(entry.actor, entry.actor),
         )
         for entry in entries
     ]
+
+
+def other_ends(entries: Sequence[Entry]) -> dict[int, str]:
+    """Return, for the entries of what changed hands, the subject at the other end, in one query."""
+    operations = {entry.operation_id for entry in entries if entry.kind in CHANGING_HANDS}
+    if not operations:
+        return {}
+    ends: dict[UUID, list[tuple[int, str]]] = {}
+    rows = all_entries().filter(operation_id__in=operations, kind__in=CHANGING_HANDS)
+    for operation, balance, subject in rows.values_list(
+        "operation_id", "balance_id", "balance__subject"
+    ):
+        ends.setdefault(operation, []).append((balance, subject))
+    return {
+        entry.pk: subject
+        for entry in entries
+        for balance, subject in ends.get(entry.operation_id, [])
+        if balance != entry.balance_id
+    }
 
 
 def actor_names(actors: Iterable[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import PAGE_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +18,7 @@ from django.utils.functional import cached_property
 from django.utils.http import urlencode
 from django.utils.text import capfirst
 
+from django_inventory.admin.wording import number
 from django_inventory.ledgers.choice import configured_alias, configured_now
 from django_inventory.models import Balance, Entry, Hold
 from django_inventory.querysets import BalanceQuerySet, EntryQuerySet, HoldQuerySet
@@ -33,7 +34,10 @@ else:
     _Paginator = Paginator
 
 MAX_COUNTED: Final = 10_000
-"""How far a list counts its rows. There are no pages beyond; filters and search lead there."""
+"""How many rows a list counts, from the page that it shows on. So there is always a way on."""
+
+MAX_PAGE: Final = 1_000_000_000
+"""Beyond it a page's place is no number that a database takes."""
 
 ROWS_PER_PAGE: Final = 50
 _NOW: Final = "django_inventory.now"
@@ -82,26 +86,30 @@ class Tool(NamedTuple):
 
 
 class BoundedPaginator(_Paginator):
-    """Count ``MAX_COUNTED`` rows at most, and say whether there are more."""
+    """Count ``MAX_COUNTED`` rows from the shown page on, and say whether there are more.
+
+    So a list of a million rows is not counted, and yet each of its pages can be reached.
+    """
+
+    shown_page = 1
+
+    @cached_property
+    def _limit(self) -> int:
+        return (self.shown_page - 1) * self.per_page + MAX_COUNTED
 
     @cached_property
     def _counted(self) -> int:
-        return count_up_to(self.object_list, MAX_COUNTED + 1)  # type: ignore[arg-type]
+        return count_up_to(self.object_list, self._limit + 1)  # type: ignore[arg-type]
 
     @cached_property
     def count(self) -> int:
         """How many rows there are pages for."""
-        return min(self._counted, MAX_COUNTED)
+        return min(self._counted, self._limit)
 
     @property
-    def is_cut(self) -> bool:
-        """Tell whether there are rows beyond the last page."""
-        return self._counted > MAX_COUNTED
-
-    @property
-    def limit(self) -> int:
-        """How many rows are counted at most."""
-        return MAX_COUNTED
+    def more_than(self) -> str:
+        """The number of rows that were counted, where there are more; else nothing."""
+        return number(self.count) if self._counted > self._limit else ""
 
 
 class InventoryChangeList(ChangeList):
@@ -110,6 +118,9 @@ class InventoryChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Read the page, and prepare its rows."""
         super().get_results(request)
+        if not self.query and not self.has_active_filters:
+            # Else Django tells a number of results, and a way to all, where nothing was sought.
+            self.full_result_count = self.result_count
         rows: list[Any] = list(self.result_list)
         for row in rows:
             row.as_of = now_of(request)
@@ -126,12 +137,14 @@ class ReadOnlyAdmin(_ModelAdmin):
     The tables change through the ledger alone, whatever permissions a user has.
     """
 
-    paginator = BoundedPaginator
     list_per_page = ROWS_PER_PAGE
     show_full_result_count = False
     # Facets count every filter's every choice over the whole table.
     show_facets = admin.ShowFacets.NEVER
     actions: Any = None
+    intro: str | _StrPromise
+    """What the list is, in a sentence for those who have never read the documentation."""
+
     # In the place of search_help_text, which Django ties to a field whose label is a picture: a
     # screen reader would then say the hint for the name.
     search_hint: str | _StrPromise = ""
@@ -146,6 +159,16 @@ class ReadOnlyAdmin(_ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return our list."""
         return InventoryChangeList
+
+    def get_paginator(self, request: HttpRequest, *args: Any, **kwargs: Any) -> BoundedPaginator:
+        """Return a paginator that counts on from the page that is asked for."""
+        paginator = BoundedPaginator(*args, **kwargs)
+        try:
+            page = int(request.GET.get(PAGE_VAR, 1))
+        except ValueError:
+            page = 1  # as Django has it
+        paginator.shown_page = max(1, min(page, MAX_PAGE))
+        return paginator
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -179,6 +202,7 @@ class ReadOnlyAdmin(_ModelAdmin):
         context = {
             "title": capfirst(str(self.opts.verbose_name_plural)),
             "tools": self.tools(request),
+            "intro": self.intro,
             "search_hint": self.search_hint,
             **(extra_context or {}),
         }

@@ -45,11 +45,16 @@ class RecordChangeList(InventoryChangeList):
 class IdempotencyRecordAdmin(ReadOnlyAdmin):
     """Which key was used, in which scope, for which operation."""
 
+    intro = _(
+        "Which key was used for what. A request that is sent again with its key counts once: it "
+        "gets the first answer again."
+    )
     list_display = ("key", "scope", "kind_name", "balances", "hold", "made")
     list_filter = (PeriodFilter, "kind", ScopeFilter, KeyFilter, OperationFilter)
     ordering = ("-created_at", "-id")
     sortable_by = ()
-    fields = ("scope", "key", "kind", "operation", "balances", "hold", "fingerprint", "created_at")
+    change_form_template = "django_inventory/admin/row.html"
+    fields = ("scope", "key", "kind_name", "operation", "balances", "hold", "fingerprint", "made")
     readonly_fields = fields
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

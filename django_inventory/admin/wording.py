@@ -29,7 +29,7 @@ from django_inventory.exceptions import (
     LedgerBusy,
     QuantityOverflow,
 )
-from django_inventory.models import HOLD_STATUSES, KINDS
+from django_inventory.models import HOLD_STATUSES, KINDS, Entry
 from django_inventory.values import BalanceSnapshot, Receipt
 
 KIND_NAMES: Final = dict(KINDS)
@@ -55,6 +55,16 @@ def count(value: int, limit: int) -> str:
     if value >= limit:
         return _("more than %(limit)s") % {"limit": number(limit - 1)}
     return number(value)
+
+
+def kind(entry: Entry, other: str | None = None) -> str:
+    """Return the verb of an entry, with the subject at the other end of what changed hands."""
+    names = {"kind": KIND_NAMES.get(entry.kind, entry.kind), "subject": other}
+    if other is None:
+        return str(names["kind"])
+    if entry.quantity_delta + entry.on_hold_delta < 0:
+        return _("%(kind)s to %(subject)s") % names
+    return _("%(kind)s from %(subject)s") % names
 
 
 def moment(at: datetime | None) -> str:

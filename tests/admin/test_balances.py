@@ -14,6 +14,7 @@ from django_inventory import ledger
 from django_inventory.admin import readonly
 from django_inventory.ledgers import DatabaseLedger
 from django_inventory.models import Balance
+from tests.admin.conftest import client_of, make_user
 from tests.admin.pages import APP, text_of
 
 if TYPE_CHECKING:
@@ -119,7 +120,8 @@ def test_a_page_takes_as_many_statements_for_many_rows_as_for_few(
             name = f"subject:{position:04}"
             actor = f"auth.user:{position}"
             ledger.hold(f"hold {number} {position}", name, "coin", 1, 600, actor=actor)
-            ledger.acquire(f"top up {number} {position}", name, "coin", 1)
+            ledger.acquire(f"top up {number} {position}", name, "coin", 2)
+            ledger.transfer(f"gift {number} {position}", name, "bob", "coin", 1)
         superuser.get(f"{APP}/{path}")
         with CaptureQueriesContext(connection) as queries:
             response = superuser.get(f"{APP}/{path}")
@@ -145,9 +147,39 @@ def test_a_list_is_counted_up_to_a_bound(
     counts = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
     assert counts
     assert all("LIMIT 56" in sql for sql in counts)
-    assert "There are more than 55." in text_of(response)
-    assert len(superuser.get(f"{APP}/{path}?p=2").context["cl"].result_list) == 5
-    assert superuser.get(f"{APP}/{path}?p=3").status_code == 302
+    assert "There are more than 55: further pages show" in text_of(response)
+    assert response.context["cl"].paginator.num_pages == 2
+
+
+@pytest.mark.parametrize("path", ["balance/", "hold/", "entry/", "idempotencyrecord/"])
+def test_every_row_has_a_page_though_not_all_are_counted(
+    path: str, superuser: Client, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_balances(40)
+    for position in range(40):
+        ledger.hold(f"hold {position}", f"subject:{position:04}", "coin", 1, 600)
+    monkeypatch.setattr(readonly, "MAX_COUNTED", 15)
+    monkeypatch.setattr(readonly.ReadOnlyAdmin, "list_per_page", 10)
+    seen: list[object] = []
+    page = last = 1
+    while page <= last:
+        changes = superuser.get(f"{APP}/{path}?p={page}").context["cl"]
+        seen += [row.pk for row in changes.result_list]
+        last = changes.paginator.num_pages
+        page += 1
+
+    model = changes.model
+    assert len(seen) == len(set(seen)) == model.objects.count() > 40
+    assert changes.paginator.more_than == ""
+    for strange in (last + 1, 10**30, 0, -1):
+        assert superuser.get(f"{APP}/{path}?p={strange}").status_code == 302
+    assert superuser.get(f"{APP}/{path}?p={'1' * 5000}").status_code == 200
+
+
+def test_results_are_told_only_where_something_was_sought(viewer: Client, story: Story) -> None:
+    assert "2 results (" not in viewer.get(URL).content.decode()
+    assert "1 result (" in viewer.get(f"{URL}?q=bob").content.decode()
+    assert "1 result (" in viewer.get(f"{URL}?subject=bob").content.decode()
 
 
 @pytest.mark.parametrize("query", ["", "o=1", "q=subject:00", "subject=shop", "item=gold", "o=-0"])
@@ -179,14 +211,51 @@ def test_the_page_tells_why_fewer_are_free_than_yesterday(viewer: Client, story:
 
     assert "Free 58 On hold 20 Total 78" in page
     assert "32 fewer are free than 1 day ago: 58 now, 90 then." in page
-    why = page.split("Why Times Free On hold ")[1].split(" Over time")[0]
+    why = page.split("Why Times Free On hold Total ")[1].split(" Over time")[0]
     minus = "\N{MINUS SIGN}"
-    assert why == (
-        f"Put on hold: reserved, and free again unless committed in time 2 {minus}50 +50 "
-        f"Transferred out, to another subject 1 {minus}7 0 "
-        f"Consumed: left for good 1 {minus}5 0 "
-        f"Expired holds: free again 1 +30 {minus}30"
+    assert re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", why) == (
+        "At TIME 90 0 90 "
+        f"Put on hold: reserved, and free again unless committed in time 2 {minus}50 +50 0 "
+        f"Transferred out, to another subject 1 {minus}7 0 {minus}7 "
+        f"Consumed: left for good 1 {minus}5 0 {minus}5 "
+        f"Expired holds: free again 1 +30 {minus}30 0 "
+        "Now, at TIME 58 20 78"
     )
+
+
+def test_the_page_leaves_out_what_the_user_may_not_see(story: Story) -> None:
+    url = f"{URL}{story.balance.pk}/change/"
+
+    alone = text_of(client_of(make_user("a", "view_balance")).get(url))
+    holds = text_of(client_of(make_user("b", "view_balance", "view_hold")).get(url))
+    entries = text_of(client_of(make_user("c", "view_balance", "view_entry")).get(url))
+
+    for page in (alone, holds, entries):
+        assert "Free 58 On hold 20 Total 78" in page
+    parts = ("What changed", "Over time", "Active holds", "Last entries")
+    assert [part for part in parts if part in alone] == []
+    assert [part for part in parts if part in holds] == ["Active holds"]
+    assert [part for part in parts if part in entries] == [
+        "What changed",
+        "Over time",
+        "Last entries",
+    ]
+
+
+def test_who_was_at_the_other_end_is_told(viewer: Client, story: Story) -> None:
+    ledger.commit(story.active, to="carol")
+    bob = Balance.objects.get(subject="bob")
+
+    page = text_of(viewer.get(f"{URL}{story.balance.pk}/change/"))
+    assert "commit to carol 0" in page
+    assert "transfer to bob" in page
+    assert "transfer from shop" in text_of(viewer.get(f"{URL}{bob.pk}/change/"))
+    listed = text_of(viewer.get(f"{APP}/entry/"))
+    assert "commit from shop" in listed
+    assert "transfer to bob" in listed
+    of_hold = text_of(viewer.get(f"{APP}/hold/{story.active}/change/"))
+    assert "commit from shop carol: gold" in of_hold
+    assert "commit to carol shop: gold" in of_hold
 
 
 @pytest.mark.parametrize(
@@ -219,8 +288,8 @@ def test_the_end_of_a_long_journal_is_read_and_no_more(
     viewer: Client, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("django_inventory.admin.history.MOST_CHANGES", 5)
-    monkeypatch.setattr("django_inventory.admin.balances.SHOWN_STEPS", 4)
-    monkeypatch.setattr("django_inventory.admin.balances.SHOWN_ENTRIES", 3)
+    monkeypatch.setattr("django_inventory.admin.balance_page.SHOWN_STEPS", 4)
+    monkeypatch.setattr("django_inventory.admin.balance_page.SHOWN_ENTRIES", 3)
     for position in range(8):
         ledger.acquire(f"a {position}", "alice", "gold", 1)
 

@@ -126,7 +126,7 @@ def test_what_a_user_may_not_see_is_left_out(story: Story) -> None:
 def test_no_verification_is_known(viewer: Client, db: None) -> None:
     page = text_of(viewer.get(URL))
 
-    assert "No result is known. Run manage.py verify_inventory" in page
+    assert "No result is known. manage.py verify_inventory holds all" in page
     assert "not shared between processes" in page
 
 

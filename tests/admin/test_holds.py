@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django_inventory import ledger
 from django_inventory.admin import hold_actions
 from django_inventory.models import Entry, Hold
+from tests.admin.conftest import client_of, make_user
 from tests.admin.pages import APP, action_data, key_in, messages_of, text_of
 
 if TYPE_CHECKING:
@@ -128,6 +129,13 @@ def test_the_page_of_a_hold_tells_its_life(mover: Client, story: Story) -> None:
     overdue = mover.get(f"{URL}{story.overdue}/change/").content.decode()
     assert "inventory-primary" not in overdue
     assert "expired, not recorded yet" in overdue
+
+
+def test_the_page_of_a_hold_leaves_out_entries_that_the_user_may_not_see(story: Story) -> None:
+    page = text_of(client_of(make_user("a", "view_hold")).get(f"{URL}{story.active}/change/"))
+
+    assert "20 of 20" in page
+    assert "Free after" not in page
 
 
 def test_an_unknown_hold_leads_back_to_the_list(viewer: Client, story: Story) -> None:

@@ -18,6 +18,8 @@ FLAGS: Final = [
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
+    # Its own temporary files: a container's shared memory may be too small.
+    "--disable-dev-shm-usage",
     "--disable-sync",
 ]
 

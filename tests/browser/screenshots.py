@@ -15,7 +15,9 @@ from tests.browser.chromium import chromium, log_in
 from tests.browser.shop import CLERK, PASSWORD, make_shop, served
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, ViewportSize
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page, ViewportSize
 
 IMAGES: Final = Path(__file__).resolve().parents[2] / "docs" / "images"
 SIZE: ViewportSize = {"width": 1440, "height": 1100}
@@ -27,26 +29,35 @@ PAGES: Final = {
 
 
 def main() -> None:
-    """Make them."""
+    """Make a shop and take the pictures."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES
     with tempfile.TemporaryDirectory() as work:
         database = Path(work) / "shop.sqlite3"
         make_shop(database)
         with served(database) as url, chromium() as browser:
-            _shoot(browser.new_page(viewport=SIZE), url, folder, "")
-            dark = browser.new_page(viewport=SIZE, color_scheme="dark")
-            _shoot(dark, url, folder, "-dark")
+            for target in take_pictures(browser, url, folder):
+                sys.stdout.write(f"{target}\n")
 
 
-def _shoot(page: Page, url: str, folder: Path, suffix: str) -> None:
+def take_pictures(browser: Browser, url: str, folder: Path) -> Iterator[Path]:
+    """Write a picture of each page of the shop there, in the light and in the dark."""
+    yield from _shoot(browser.new_page(viewport=SIZE), url, folder, "")
+    dark = browser.new_page(viewport=SIZE, color_scheme="dark")
+    yield from _shoot(dark, url, folder, "-dark")
+
+
+def _shoot(page: Page, url: str, folder: Path, suffix: str) -> Iterator[Path]:
     log_in(page, url, CLERK, PASSWORD)
     for name, path in PAGES.items():
         page.goto(f"{url}/admin/django_inventory/{path}")
         if name == "admin-balance":
-            page.locator("#result_list tbody a").first.click()
+            page.locator("#result_list tbody th a").click()
+            # A click does not wait for the page that it leads to.
+            page.locator(".inventory-chart").wait_for()
         target = folder / f"{name}{suffix}.png"
         page.screenshot(path=target, full_page=name == "admin-dashboard")
-        sys.stdout.write(f"{target}\n")
+        yield target
+    page.close()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import zlib
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.browser.chromium import log_in
+from tests.browser.screenshots import take_pictures
 from tests.browser.shop import AUDITOR, BOSS, CLERK, PASSWORD
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ PAGES: Final = {
     "balance": f"{APP}/balance/?q=shop&item=sku:lamp",
     "holds": f"{APP}/hold/",
     "hold": f"{APP}/hold/?state=active",
-    "entries": f"{APP}/entry/?created=2026",
+    "entries": f"{APP}/entry/?created={datetime.now(UTC):%Y}",
     "entry": f"{APP}/entry/1/change/",
     "records": f"{APP}/idempotencyrecord/",
     "record": f"{APP}/idempotencyrecord/1/change/",
@@ -197,10 +200,35 @@ def test_who_may_only_view_has_no_buttons(page: Page, shop: str) -> None:
     assert page.get_by_label("Action:").count() == 0
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_accessible(scheme: Any, browser: Browser, shop: str) -> None:
+def lines_of(picture: Path) -> set[bytes]:
+    """Return the different lines of pixels of a PNG."""
+    content = picture.read_bytes()
+    width = int.from_bytes(content[16:20])
+    data, place = b"", 8
+    while place < len(content):
+        length = int.from_bytes(content[place : place + 4])
+        if content[place + 4 : place + 8] == b"IDAT":
+            data += content[place + 8 : place + 8 + length]
+        place += length + 12
+    pixels = zlib.decompress(data)
+    step = 1 + 3 * width
+    return {pixels[start : start + step] for start in range(0, len(pixels), step)}
+
+
+def test_the_screenshots_of_the_documentation_show_something(
+    browser: Browser, shop: str, tmp_path: Path
+) -> None:
+    pictures = list(take_pictures(browser, shop, tmp_path))
+
+    assert len(pictures) == 6
+    # A picture that was taken before the page was there has a handful.
+    assert {picture.name for picture in pictures if len(lines_of(picture)) < 300} == set()
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 420)])
+def test_pages_are_accessible(scheme: Any, width: int, browser: Browser, shop: str) -> None:
     context = browser.new_context(
-        color_scheme=scheme, viewport={"width": 1440, "height": 1000}, reduced_motion="reduce"
+        color_scheme=scheme, viewport={"width": width, "height": 1000}, reduced_motion="reduce"
     )
     context.set_default_timeout(10_000)
     page = context.new_page()
@@ -210,14 +238,20 @@ def test_pages_are_accessible(scheme: Any, browser: Browser, shop: str) -> None:
         page.goto(shop + path)
         if name in FIRST_OF_LIST:
             page.locator("#result_list tbody th a").first.click()
+            # A click does not wait for the page that it leads to.
+            page.locator(".inventory-figures").wait_for()
         if name == "refusal":
             page.get_by_role("button", name="Consume").click()
+            page.locator(".errornote").wait_for()
         if name == "holds":
             found |= violations(page, f"{name} list", scheme)
             page.locator("#result_list tbody input[type=checkbox]").first.check()
             page.get_by_label("Action:").select_option(label="Commit selected holds")
             page.locator("button[name=index]").click()
+            page.locator(".inventory-form").wait_for()
         found |= violations(page, name, scheme)
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            found[f"{name}: wider than the window"] = width
     context.close()
 
     assert found == {}, json.dumps(found, indent=1)
@@ -228,8 +262,8 @@ def violations(page: Page, name: str, scheme: str) -> dict[str, Any]:
     page.evaluate(AXE)
     options: dict[str, Any] = {"resultTypes": ["violations"]}
     if scheme == "dark":
-        # The other rules know no colours.
-        options["runOnly"] = ["color-contrast", "link-in-text-block"]
+        # The other rules know neither colours nor widths.
+        options["runOnly"] = ["color-contrast", "link-in-text-block", "scrollable-region-focusable"]
     results: Any = page.evaluate("options => axe.run(options)", options)
     return {
         f"{name}: {violation['id']}": [node["html"] for node in violation["nodes"]]
