@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DataError, connections, transaction
 from django.http import Http404
 from rest_framework.exceptions import AuthenticationFailed
@@ -52,8 +53,8 @@ class InventoryViewSet(GenericViewSet[Any]):
     """A view of the ledger.
 
     Attributes:
-        action_permissions: by action, the Django permission that it needs. An action that is
-            missing here is nobody's.
+        action_permissions: by action, the Django permission that it needs. Every action must be
+            named here, also those that a subclass adds.
         documentation: by action, what the API's description says of it.
         now: the instant as of which the request is answered.
         scope: the subjects that the caller may see and name.
@@ -114,10 +115,17 @@ class InventoryViewSet(GenericViewSet[Any]):
             raise AuthenticationFailed from error
 
     def required_permissions(self) -> list[str]:
-        """Return the Django permissions that the request needs."""
+        """Return the Django permissions that the request needs.
+
+        Raises:
+            ImproperlyConfigured: the action is a subclass's, which names none for it.
+        """
         if self.action in {None, "metadata"}:
             # A method that the route does not have; the answer to everybody is 405.
             return []
+        if self.action not in self.action_permissions:
+            msg = f"{type(self).__name__}.action_permissions lacks {self.action!r}."
+            raise ImproperlyConfigured(msg)
         return [self.action_permissions[self.action]]
 
     def get_caller(self) -> str:
@@ -134,8 +142,16 @@ class InventoryViewSet(GenericViewSet[Any]):
     # What it sees ---------------------------------------------------------------------------
 
     def stored(self, rows: QuerySet[M], subject_field: str) -> QuerySet[M]:
-        """Return rows from the ledger's own database, narrowed to what the caller may see."""
-        return self.scope.narrow(rows.using(configured_alias()), subject_field)
+        """Return rows from the ledger's own database, narrowed to what the caller may see.
+
+        Raises:
+            ImproperlyConfigured: the ledger has none, so that an empty list would be a lie.
+        """
+        alias = configured_alias()
+        if alias is None:
+            msg = "The HTTP API reads tables, in which the configured ledger keeps nothing."
+            raise ImproperlyConfigured(msg)
+        return self.scope.narrow(rows.using(alias), subject_field)
 
     def find_row(self, pk: str) -> Any:
         """Return the row of that number.

@@ -14,7 +14,12 @@ from math import ceil
 from typing import Any, Final
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework.renderers import JSONRenderer
@@ -63,6 +68,7 @@ PROBLEM_TYPES: Final[dict[str, ProblemType]] = {
     "idempotency_key_missing": ProblemType(400, "The Idempotency-Key header is missing"),
     "idempotency_key_malformed": ProblemType(400, "The Idempotency-Key header is malformed"),
     "subject_forbidden": ProblemType(403, "The subject is not the caller's"),
+    "bad_request": ProblemType(400, "The request is malformed, or has too many parameters"),
     "length_required": ProblemType(411, "A body needs a Content-Length"),
     "request_too_large": ProblemType(413, "The body is too large"),
     # Django REST framework's, under its names.
@@ -144,6 +150,9 @@ def handle_exception(error: Exception, _context: dict[str, Any]) -> Response | N
         error = drf.PermissionDenied()
     elif isinstance(error, RequestDataTooBig):
         error = RequestRefused("request_too_large", "The body is larger than this site takes.")
+    elif isinstance(error, BadRequest | SuspiciousOperation):
+        # Django's own words for it are about its settings.
+        error = RequestRefused("bad_request", "This site does not read such a request.")
     if isinstance(error, InventoryError):
         headers = {}
         if isinstance(error, LedgerBusy):

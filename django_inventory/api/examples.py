@@ -181,6 +181,7 @@ PROBLEMS: Final[dict[str, Body]] = {
                 "subject: is not one of the caller's subjects.",
                 field="subject",
             ),
+            RequestRefused("bad_request", "This site does not read such a request."),
             RequestRefused("length_required", "A body in chunks is not read here."),
             RequestRefused("request_too_large", "The body is larger than this site takes."),
             drf.ParseError("The body is no JSON in UTF-8."),

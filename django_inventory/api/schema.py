@@ -23,6 +23,7 @@ from django_inventory.api.keys import HEADER, REPLAYED_HEADER
 from django_inventory.api.patterns import HEADER_SCHEMA, PRIMARY_KEY_SCHEMA, UUID_SCHEMA
 
 EVERYWHERE: Final = (
+    "bad_request",
     "not_authenticated",
     "authentication_failed",
     "permission_denied",

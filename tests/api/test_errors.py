@@ -16,7 +16,7 @@ from django_inventory.api.views import BalanceViewSet
 from django_inventory.exceptions import InventoryError, LedgerBusy
 from django_inventory.ledgers import DatabaseLedger
 from tests.api.conftest import Caller, code, problem
-from tests.api.factories import UserFactory
+from tests.api.factories import BalanceFactory, UserFactory
 from tests.api.routes import GOLD, stock
 
 if TYPE_CHECKING:
@@ -159,6 +159,30 @@ def test_other_media_types_are_not_read(caller: Caller, media_type: str) -> None
         "POST", "/inventory/operations/", "operations=1", content_type=media_type
     )
     assert code(response) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("path", ["balances/", "balances/1/", "holds/", "entries/", ACQUIRE])
+def test_more_parameters_than_django_reads(caller: Caller, rows: Any, path: str) -> None:
+    url = f"/inventory/{path}?{'&'.join(['a=1'] * 1_001)}"
+
+    if path == ACQUIRE:
+        headers = {"Idempotency-Key": "k"}
+        response = caller.http.post(url, GOLD, format="json", headers=headers)
+    else:
+        response = caller.http.get(url)
+
+    assert code(response) == (400, "bad_request")
+    assert set(rows().values()) == {0}
+
+
+def test_a_host_that_is_not_this_sites(caller: Caller, settings: Settings) -> None:
+    """Without Django's CommonMiddleware the first to ask for the host is a page's link."""
+    settings.MIDDLEWARE = []
+    BalanceFactory.create_batch(2)
+
+    response = caller.http.get("/inventory/balances/?page_size=1", headers={"Host": "elsewhere"})
+
+    assert code(response) == (400, "bad_request")
 
 
 def test_other_media_types_are_not_sent(caller: Caller) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -300,6 +301,16 @@ def test_links_keep_the_filters(reader: Caller) -> None:
     assert following["previous"] == (
         "http://testserver/inventory/balances/?page_size=2&subject=a%26b+c"
     )
+
+
+def test_a_ledger_without_tables_is_not_shown_as_an_empty_one(
+    reader: Caller, settings: Settings
+) -> None:
+    settings.INVENTORY = {"BACKEND": "django_inventory.ledgers.MemoryLedger"}
+
+    for name in LISTS:
+        with pytest.raises(ImproperlyConfigured, match="reads tables"):
+            reader.get(f"{name}/")
 
 
 def test_head_is_get_without_a_body(reader: Caller) -> None:

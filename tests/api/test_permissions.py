@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.auth.models import Permission
-from rest_framework.test import APIClient
+from django.core.exceptions import ImproperlyConfigured
+from rest_framework.response import Response
+from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 
+from django_inventory.api.views import BalanceViewSet
 from tests.api.conftest import ALL_PERMISSIONS, Caller, code
 from tests.api.factories import UserFactory
 from tests.api.routes import ROUTES, VERBS, Route, operation, stock
 
 if TYPE_CHECKING:
+    from django.contrib.auth.models import User
     from pytest_django import Settings
+    from rest_framework.request import Request
 
     from django_inventory.ledgers import Ledger
 
@@ -132,6 +137,27 @@ def test_there_are_no_other_methods(ledger: Ledger, route: Route, method: str) -
 
     assert code(response) == (405, "method_not_allowed")
     assert set(response.headers["Allow"].split(", ")) <= {"GET", "HEAD", "POST"}
+
+
+@pytest.mark.django_db
+def test_an_action_of_the_projects_own_says_what_it_needs() -> None:
+    class Audited(BalanceViewSet):
+        def audit(self, _request: Request) -> Response:
+            return Response({})
+
+    class Permitted(Audited):
+        action_permissions = {**BalanceViewSet.action_permissions, "audit": "auth.view_user"}
+
+    def audit(view: type[Audited], user: User) -> Any:
+        request = APIRequestFactory().get("/")
+        force_authenticate(request, user)
+        return view.as_view({"get": "audit"})(request)
+
+    superuser = UserFactory.create(is_superuser=True)
+    with pytest.raises(ImproperlyConfigured, match=r"Audited\.action_permissions lacks 'audit'"):
+        audit(Audited, superuser)
+    assert audit(Permitted, superuser).status_code == 200
+    assert audit(Permitted, UserFactory.create()).status_code == 403
 
 
 @pytest.mark.django_db
