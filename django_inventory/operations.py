@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import KW_ONLY, dataclass, fields
 from datetime import timedelta
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
@@ -42,6 +43,7 @@ __all__ = [
 
 MAX_IDENTIFIER_LENGTH: Final = 255
 MAX_TTL: Final = timedelta(days=36_525)
+MICROSECOND: Final = timedelta(microseconds=1)
 MAX_METADATA_BYTES: Final = 65_536
 MAX_METADATA_DEPTH: Final = 20
 DIGEST_HEX_LENGTH: Final = 16
@@ -51,6 +53,18 @@ _UNSTORABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNSTORABLE_IN_JSON: Final = re.compile("[\x00\ud800-\udfff]")
 
 
+def _is_plain(value: str) -> bool:
+    """Tell, fast, of most identifiers that they are fine.
+
+    What is printable has no control characters, no surrogates and no white space but the space.
+    """
+    return (
+        0 < len(value) <= MAX_IDENTIFIER_LENGTH
+        and value.isprintable()
+        and value[0] != " " != value[-1]
+    )
+
+
 def check_identifier(field: str, value: object) -> str:
     """Return ``value`` as an identifier: 1-255 characters, compared exactly.
 
@@ -58,6 +72,8 @@ def check_identifier(field: str, value: object) -> str:
         InvalidIdentifier: no string, empty, too long, with control characters or surrogates, or
             with white space at either end.
     """
+    if type(value) is str and _is_plain(value):
+        return value
     if not isinstance(value, str):
         raise InvalidIdentifier(field, f"must be a string, not {type(value).__name__}.")
     if not value:
@@ -162,6 +178,8 @@ def check_reference(value: object) -> str:
     Raises:
         InvalidOperation: no string, too long, or with control characters or surrogates.
     """
+    if value == "":
+        return ""
     if not isinstance(value, str):
         raise InvalidOperation("reference", f"must be a string, not {type(value).__name__}.")
     if len(value) > MAX_IDENTIFIER_LENGTH:
@@ -200,9 +218,13 @@ def _exact_float(text: str) -> float | int:
     return int(value) if "e" in text and value.is_integer() else value
 
 
+# Made once: json.dumps() makes one a call where it is given options.
+_ENCODER: Final = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
 def canonical_json(value: object) -> str:
     """Return ``value`` as JSON, the same text for the same JSON; True is not 1 there."""
-    return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def check_metadata(value: object) -> dict[str, Any] | None:
@@ -229,11 +251,19 @@ def check_metadata(value: object) -> dict[str, Any] | None:
 
 def _digest(value: object) -> str:
     if isinstance(value, timedelta):
-        value = value // timedelta(microseconds=1)
+        value = value // MICROSECOND
     elif isinstance(value, UUID):
         value = str(value)
-    text = canonical_json(value).encode()
-    return blake2b(text, digest_size=DIGEST_HEX_LENGTH // 2).hexdigest()
+    text = canonical_json(value)
+    return _known_digest(text) if len(text) <= MAX_IDENTIFIER_LENGTH else _new_digest(text)
+
+
+def _new_digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=DIGEST_HEX_LENGTH // 2).hexdigest()
+
+
+# Subjects, items and above all what was left at its default come again and again.
+_known_digest = lru_cache(maxsize=1_024)(_new_digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +275,8 @@ class _Operation:
     def _set(self, **values: object) -> None:
         """Put normalised values in place; only while the instance is being made."""
         for name, value in values.items():
-            object.__setattr__(self, name, value)
+            if getattr(self, name) is not value:
+                object.__setattr__(self, name, value)
 
     def fingerprint(self) -> str:
         """Return a digest of each argument that makes up the intent, side by side.
@@ -256,6 +287,7 @@ class _Operation:
         return "".join([_digest(getattr(self, name)) for name in self.fingerprint_fields()])
 
     @classmethod
+    @cache
     def fingerprint_fields(cls) -> tuple[str, ...]:
         """Return the arguments that make up the intent: all but the key and the actor."""
         return tuple(field.name for field in fields(cls) if field.name not in {"key", "actor"})

@@ -1,6 +1,6 @@
 """The ledger at PostgreSQL's own speed: one statement a post.
 
-The rules run inside the database, in functions that ``sql/post.sql`` defines and a migration
+The rules run inside the database, in functions that the files in ``sql`` define and a migration
 installs. This module packs operations, calls them, and unpacks receipts and errors. Must not decide
 anything.
 """
@@ -8,8 +8,8 @@ anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -33,7 +33,17 @@ from django_inventory.ids import uuid7
 from django_inventory.ledgers.batch import Request, Result
 from django_inventory.ledgers.database import SWEEP_BALANCES, SWEEP_HOLDS, DatabaseLedger
 from django_inventory.ledgers.retry import retried
-from django_inventory.operations import Commit, Extend, Hold, Operation, Release, Transfer
+from django_inventory.operations import (
+    MICROSECOND,
+    Acquire,
+    Commit,
+    Consume,
+    Extend,
+    Hold,
+    Operation,
+    Release,
+    Transfer,
+)
 from django_inventory.values import (
     BalanceSnapshot,
     HoldSnapshot,
@@ -42,12 +52,19 @@ from django_inventory.values import (
     Shortage,
 )
 
+POST_ONE: Final = "SELECT django_inventory_post_one(%s)::text"
 POST: Final = (
     "SELECT django_inventory_post(%s::jsonb, %s::text, %s::timestamptz, %s::boolean)::text"
 )
 SWEEP: Final = "SELECT django_inventory_sweep(%s::timestamptz, %s::bigint, %s::int, %s::int)::text"
+FIELDS: Final = (
+    "kind", "id", "key", "fingerprint", "subject", "item", "quantity", "to", "ttl", "hold",
+    "new_hold", "keep", "reference", "metadata", "actor",
+)  # fmt: skip
+"""The fields of an operation, in the order of ``sql/operation.sql``."""
+SEPARATOR: Final = "\x1f"
+"""A control character, so that no identifier has it. JSON writes it in another way."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class PostgresLedger(DatabaseLedger):
@@ -59,11 +76,13 @@ class PostgresLedger(DatabaseLedger):
     """
 
     def _post(self, requests: Sequence[Request], now: datetime, *, atomic: bool) -> list[Result]:
+        if len(requests) == 1 and atomic:
+            return [self._post_alone(requests[0], now)]
         payload = json.dumps([_packed(request) for request in requests])
         answers = self._call(POST, payload, self._scope, now, atomic)
-        unpack = _Unpacker(is_naive=timezone.is_naive(now), zone=self._zone())
+        unpack = self._unpacker(now)
         if isinstance(answers, dict):
-            if answers["code"] == InsufficientQuantity.code and len(requests) > 1:
+            if answers["code"] == InsufficientQuantity.code:
                 return super()._post(requests, now, atomic=atomic)
             raise unpack.error(answers, requests[answers["index"]], answers["index"])
         results = [
@@ -85,8 +104,18 @@ class PostgresLedger(DatabaseLedger):
         self._announce_after_commit(expired, acted)
         return results
 
+    def _post_alone(self, request: Request, now: datetime) -> Receipt:
+        answer = self._call(POST_ONE, _joined(request, self._scope, now))
+        unpack = self._unpacker(now)
+        if isinstance(answer, dict):
+            raise unpack.error(answer, request, answer["index"])
+        receipt = unpack.receipt(answer[0])
+        expired = [unpack.hold(hold) for holds in answer[1:] for hold in holds or ()]
+        self._announce_after_commit(expired, [] if receipt.replayed else [receipt])
+        return receipt
+
     def _expire_holds(self, now: datetime, limit: int | None) -> int:
-        unpack = _Unpacker(is_naive=timezone.is_naive(now), zone=self._zone())
+        unpack = self._unpacker(now)
         expired = 0
         after_pk = 0
         while limit is None or expired < limit:
@@ -106,7 +135,7 @@ class PostgresLedger(DatabaseLedger):
     def _call(self, statement: str, *parameters: Any) -> Any:
         """Return what a function answers.
 
-        Locks: what the function locks, see ``sql/post.sql``.
+        Locks: what the function locks, see ``sql``.
 
         Raises:
             LedgerBusy: the database gave up each time.
@@ -128,66 +157,68 @@ class PostgresLedger(DatabaseLedger):
             announce = partial(self._announce, expired, receipts)
             transaction.on_commit(announce, using=self._using, robust=True)
 
-    def _zone(self) -> Any:
-        return connections[self._using].timezone
+    def _unpacker(self, now: datetime) -> _Unpacker:
+        return _Unpacker(connections[self._using].timezone if timezone.is_naive(now) else None)
+
+
+def _fields(request: Request) -> tuple[Any, ...]:
+    """Return an operation's ``FIELDS``, with None for what its verb has not and what is empty."""
+    operation = request.operation
+    subject = item = quantity = to = ttl = hold = new_hold = keep = None
+    match operation:
+        case Acquire() | Consume():
+            subject, item, quantity = operation.subject, operation.item, operation.quantity
+        case Transfer():
+            subject, to = operation.source, operation.destination
+            item, quantity = operation.item, operation.quantity
+        case Hold():
+            subject, item, quantity = operation.subject, operation.item, operation.quantity
+            ttl, new_hold = operation.ttl // MICROSECOND, str(uuid7())
+        case Commit():
+            hold, quantity, to = str(operation.hold_id), operation.quantity, operation.to
+            keep = operation.keep_remainder or None
+        case Release():
+            hold = str(operation.hold_id)
+        case Extend():
+            hold, ttl = str(operation.hold_id), operation.ttl // MICROSECOND
+    return (
+        operation.kind, str(request.operation_id), operation.key, request.fingerprint or None,
+        subject, item, quantity, to, ttl, hold, new_hold, keep,
+        operation.reference or None, operation.metadata, operation.actor or None,
+    )  # fmt: skip
+
+
+def _joined(request: Request, scope: str, now: datetime) -> str:
+    """Return an operation as ``django_inventory_post_one`` wants it."""
+    values = [
+        "" if value is None else json.dumps(value) if isinstance(value, dict) else str(value)
+        for value in _fields(request)
+    ]
+    return SEPARATOR.join([scope, now.isoformat(), *values])
 
 
 def _packed(request: Request) -> dict[str, Any]:
-    """Return an operation as ``sql/post.sql`` wants it: without what is null."""
-    operation = request.operation
-    packed: dict[str, Any] = {"kind": operation.kind, "id": str(request.operation_id)}
-    packed.update(_packed_arguments(operation))
-    if operation.key is not None:
-        packed["key"] = operation.key
-        packed["fingerprint"] = request.fingerprint
-    if operation.reference:
-        packed["reference"] = operation.reference
-    if operation.metadata is not None:
-        packed["metadata"] = operation.metadata
-    if operation.actor:
-        packed["actor"] = operation.actor
-    return packed
-
-
-def _packed_arguments(operation: Operation) -> Iterator[tuple[str, Any]]:
-    match operation:
-        case Commit():
-            yield "hold", str(operation.hold_id)
-            if operation.quantity is not None:
-                yield "quantity", operation.quantity
-            if operation.to is not None:
-                yield "to", operation.to
-            if operation.keep_remainder:
-                yield "keep", True
-        case Release():
-            yield "hold", str(operation.hold_id)
-        case Extend():
-            yield "hold", str(operation.hold_id)
-            yield "ttl", operation.ttl // MICROSECOND
-        case Transfer():
-            yield "subject", operation.source
-            yield "to", operation.destination
-            yield "item", operation.item
-            yield "quantity", operation.quantity
-        case _:
-            yield "subject", operation.subject
-            yield "item", operation.item
-            yield "quantity", operation.quantity
-            if isinstance(operation, Hold):
-                yield "ttl", operation.ttl // MICROSECOND
-                yield "new_hold", str(uuid7())
+    """Return an operation as ``django_inventory_post`` wants it."""
+    return {
+        name: value
+        for name, value in zip(FIELDS, _fields(request), strict=True)
+        if value is not None
+    }
 
 
 class _Unpacker:
-    """Make values and errors of what the functions answer, with times as the project has them."""
+    """Make values and errors of what the functions answer.
 
-    def __init__(self, *, is_naive: bool, zone: Any) -> None:
-        self._is_naive = is_naive
+    Args:
+        zone: where the project's times are, if they are naive; else None.
+    """
+
+    def __init__(self, zone: tzinfo | None) -> None:
         self._zone = zone
 
     def instant(self, microseconds: int) -> datetime:
         instant = EPOCH + microseconds * MICROSECOND
-        return timezone.make_naive(instant, self._zone) if self._is_naive else instant
+        return instant if self._zone is None else timezone.make_naive(instant, self._zone)
 
     def hold(self, hold: list[Any]) -> HoldSnapshot:
         hold_id, subject, item, quantity, remaining, status, expires_at = hold

@@ -1,4 +1,4 @@
-"""On PostgreSQL, install the functions that ``PostgresLedger`` calls."""
+"""On PostgreSQL, install the functions that ``PostgresLedger`` and a constraint call."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 SQL = Path(__file__).parents[1] / "sql"
+INSTALL = ("common.sql", "operation.sql", "batch.sql", "sweep.sql", "check.sql")
+CONSTRAINT = "inventory_entry_deltas_match_kind"
 
 
 def execute(schema_editor: BaseDatabaseSchemaEditor, file_name: str) -> None:
@@ -24,11 +26,16 @@ def execute(schema_editor: BaseDatabaseSchemaEditor, file_name: str) -> None:
 
 
 def install(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    execute(schema_editor, "post.sql")
+    for file_name in INSTALL:
+        execute(schema_editor, file_name)
 
 
-def remove(_apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    execute(schema_editor, "remove_post.sql")
+def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    execute(schema_editor, "remove.sql")
+    if schema_editor.connection.vendor == "postgresql":
+        entry = apps.get_model("django_inventory", "Entry")
+        rules = {rule.name: rule for rule in entry._meta.constraints}
+        schema_editor.add_constraint(entry, rules[CONSTRAINT])
 
 
 class Migration(migrations.Migration):
