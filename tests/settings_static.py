@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "django_inventory",
     "rest_framework",
     "rest_framework.authtoken",
+    "docs.examples.event_sourced",
     "django_filters",
     "drf_spectacular",
 ]
