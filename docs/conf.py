@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+
+DOCS = Path(__file__).parent
+sys.path[:0] = [str(DOCS), str(DOCS.parent)]
+
+import generate  # noqa: E402 - from here
+
+from django_inventory import __version__  # noqa: E402 - from the checkout
+
+# The reference shows the docstrings of modules that need Django's settings.
+generate.setup()
 
 project = "django-inventory-ledger"
 author = "django-inventory-ledger contributors"
 project_copyright = author
-version = release = next(
-    line.split('"')[1]
-    for line in Path(__file__)
-    .parents[1]
-    .joinpath("django_inventory/__init__.py")
-    .read_text()
-    .splitlines()
-    if line.startswith("__version__")
-)
-extensions = ["myst_parser"]
+version = release = __version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
+html_title = f"{project} {release}"
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
+myst_enable_extensions = ["deflist"]
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+autodoc_class_signature = "separated"
+napoleon_custom_sections = ["Locks", "Source"]

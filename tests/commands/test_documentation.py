@@ -15,6 +15,7 @@ PAGES: Final = [
     DOCS / "reference/commands.md",
     DOCS / "how-to/expire-holds-on-a-schedule.md",
     DOCS / "how-to/monitoring.md",
+    DOCS / "how-to/prune.md",
 ]
 COMMANDS: Final = (
     "expire_holds",

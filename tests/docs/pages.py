@@ -4,7 +4,8 @@ Owns the marks, which are HTML comments on the line before a block:
 
 - ``<!-- not run: reason -->``: it is not executed, for this reason.
 - ``<!-- run by: tests/... -->``: that test executes it.
-- ``<!-- file: path -->`` and ``<!-- append: path -->``: the content of a file, or its end.
+- ``<!-- file: path -->``, ``<!-- append: path -->``: the content of a file, or its end.
+- ``<!-- serve: address -->``: a server, which is asked for that address and stopped.
 
 ``<!-- all not run: reason -->`` and ``<!-- all run by: tests/... -->`` say it of a whole page, but
 for its Python. ``<!-- setup`` opens a comment with Python that the page's blocks need and a reader
@@ -24,7 +25,8 @@ TUTORIAL: Final = "docs/tutorial.md"
 _PART: Final = re.compile(
     r"^(?P<setup><!-- setup\n(?P<code>.*?)^-->)"
     r"|^(?P<fence>(?P<indent> *)(?P<ticks>`{3,})(?P<language>[^\n`]*)\n(?P<body>.*?)^ *(?P=ticks)$)"
-    r"|^(?P<mark> *<!-- (?P<all>all )?(?P<verb>not run|run by|file|append): (?P<text>[^\n]*?) -->$)",
+    r"|^(?P<mark> *<!-- (?P<all>all )?(?P<verb>not run|run by|file|append|serve): (?P<text>[^\n]*?)"
+    r" -->$)",
     re.DOTALL | re.MULTILINE,
 )
 

@@ -1,4 +1,4 @@
-"""The ledger that the how-to writes is held against the contract, and raced."""
+"""The ledger of write-your-own-ledger.md is held against the contract, and raced."""
 
 from __future__ import annotations
 
