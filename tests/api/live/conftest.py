@@ -100,7 +100,8 @@ def serve(
             subprocess.Popen(
                 [
                     *(sys.executable, "-m", "gunicorn", application),
-                    *("--bind", f"fd://{socket.fileno()}", *options),
+                    # The control socket would stand in the home folder, for all servers there.
+                    *("--bind", f"fd://{socket.fileno()}", "--no-control-socket", *options),
                 ],
                 cwd=EXAMPLE,
                 env=site.environment,
