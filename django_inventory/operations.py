@@ -340,14 +340,14 @@ class _Movement(_Operation):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Acquire(_Movement):
     """Credit ``quantity`` of ``item`` to ``subject``."""
 
     kind = "acquire"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Consume(_Movement):
     """Debit ``quantity`` of ``item`` from what ``subject`` has free."""
 

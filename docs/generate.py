@@ -155,7 +155,7 @@ _SCHEMA_TAIL = """\
 - On PostgreSQL the triggers `inventory_entry_append_only` and `inventory_entry_no_truncate` refuse
   UPDATE, DELETE and TRUNCATE of entries; TRUNCATE passes in databases whose name begins with
   `test_`.
-- On PostgreSQL there are the functions of `PostgresLedger`, from `django_inventory/sql/post.sql`.
+- On PostgreSQL there are the functions of `PostgresLedger`, from `django_inventory/sql`.
 """
 
 PAGES = {"reference/errors.md": errors, "reference/schema.md": schema}
