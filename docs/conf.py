@@ -21,11 +21,11 @@ project_copyright = author
 version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
+# So that a line of code of 88 characters fits.
+html_theme_options = {"light_css_variables": {"code-font-size": "0.8rem"}}
 html_title = f"{project} {release}"
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
-myst_enable_extensions = ["deflist"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-autodoc_class_signature = "separated"
 napoleon_custom_sections = ["Locks", "Source"]

@@ -133,8 +133,22 @@ def _model(model: Any) -> str:
 
 def _condition(sql: str) -> str:
     """Return what a constraint demands, without what names and quotes it."""
-    sql = sql.partition(" CHECK ")[2] or sql.partition(" UNIQUE ")[2].join(["UNIQUE ", ""])
-    return sql.replace('"', "")
+    kind, _, condition = sql.partition(" CHECK ")
+    if not condition:
+        return kind.partition(" ")[2].partition(" ")[2].replace('"', "")
+    while _is_in_one_pair(condition):
+        condition = condition[1:-1]
+    return condition.replace('"', "")
+
+
+def _is_in_one_pair(text: str) -> bool:
+    """Tell whether the parenthesis that opens the text is closed by its last character alone."""
+    depth = 0
+    for position, character in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if not depth:
+            return position > 0 and position == len(text) - 1
+    return False
 
 
 _SCHEMA_HEAD = """# Database schema

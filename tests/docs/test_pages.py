@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ALL = pages.pages()
-DIRECTIVES = ("{eval-rst}", "{include}", "{literalinclude}", "{toctree}", "{image}", "{figure}")
+DIRECTIVES = (
+    "{eval-rst}",
+    "{glossary}",
+    "{include}",
+    "{literalinclude}",
+    "{toctree}",
+    "{image}",
+    "{figure}",
+)
 
 
 def is_code(block: Block) -> bool:
