@@ -2,7 +2,8 @@
 
 The only module that locks or writes. Its one lock order, which every call and the sweep keep:
 keys in code point order, then missing balances in code point order, then existing balances by
-primary key. A balance's lock covers its holds.
+primary key; on MariaDB and MySQL all balances in code point order. A balance's lock covers its
+holds.
 """
 
 from __future__ import annotations
@@ -11,13 +12,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from django.db import connections, transaction
-from django.db.models import Min, Model, Q
-from django.db.models.constants import OnConflict
-from django.db.models.sql import InsertQuery
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
 from django_inventory import rules
@@ -30,26 +29,37 @@ from django_inventory.ledgers.retry import in_transaction
 from django_inventory.ledgers.rows import (
     BALANCE_COLUMNS,
     ENTRY_COLUMNS,
+    HOLD_CHANGING_FIELDS,
     HOLD_COLUMNS,
+    OWN_HOLD_COLUMNS,
+    RECORD_COLUMNS,
     LockedBalance,
     balance_from_row,
+    changing_fields,
     entry_from_row,
     entry_to_row,
     hold_from_row,
+    known_hold_row,
     new_hold_rows,
+)
+from django_inventory.ledgers.statements import (
+    ROWS_PER_STATEMENT,
+    chunks,
+    delete_rows,
+    insert_missing,
+    through_index,
+    update_rows,
 )
 from django_inventory.models import Balance, Entry, Hold, IdempotencyRecord
 from django_inventory.operations import Commit, Extend, Release
 from django_inventory.rules import BalanceState, EntryState, HoldState, Place
 from django_inventory.values import BalanceSnapshot, HoldSnapshot, HoldStatus
 
-T = TypeVar("T")
-
-ROWS_PER_STATEMENT: Final = 5_000
-"""Where a list of values is as long as the caller made it: how many go into one statement."""
-
 SQLITE_PLACES_PER_STATEMENT: Final = 400
 """SQLite refuses a statement with 1,000 terms in one OR, or (old ones) 1,000 parameters."""
+
+BALANCE_NAME_INDEX: Final = "inventory_balance_subject_item_unique"
+HOLD_EXPIRY_INDEX: Final = "inventory_hold_by_expiry"
 
 SWEEP_BALANCES: Final = 200
 SWEEP_HOLDS: Final = 1_000
@@ -145,7 +155,7 @@ class DatabaseLedger(Ledger):
             # Rolling back an insert that two others wait for, to insert the same, leaves each of
             # them with a lock on the gap and waiting for the other's: a deadlock. A row that is
             # deleted stays long enough for one to wait for the other.
-            self._delete_claims(claims)
+            self._delete_claims(claims.values())
             self._delete_unused(books, used=())
             return refusal
         self._settle_claims(claims, outcome)
@@ -179,9 +189,8 @@ class DatabaseLedger(Ledger):
         """
         features = connections[self._using].features
         books = _Books()
-        self._lock_rows(
-            Q(pk__in=pks), books, skip_locked=features.has_select_for_update_skip_locked
-        )
+        rows = Balance.objects.using(self._using).filter(pk__in=pks).order_by("pk")
+        self._lock_rows(rows, books, skip_locked=features.has_select_for_update_skip_locked)
         self._load_overdue(books, now, limit=limit)
         outcome = batch.sweep(books.overdue, books, now, uuid7, limit=limit)
         self._write(outcome, books, now)
@@ -227,27 +236,27 @@ class DatabaseLedger(Ledger):
                 )
         if not claims:
             return claims
-        found = {
-            key: Record(kind, fingerprint, UUID(str(operation_id)))
-            for key, kind, fingerprint, operation_id in self._insert_missing(
-                [claims[key] for key in sorted(claims)],
-                unique=("scope", "key"),
-                returning=("key", "kind", "fingerprint", "operation_id"),
-            )
-        }
+        rows = insert_missing(
+            [claims[key] for key in sorted(claims)],
+            using=self._using,
+            unique=("scope", "key"),
+            returning=RECORD_COLUMNS,
+        )
         records = IdempotencyRecord.objects.using(self._using).filter(scope=self._scope)
-        for keys in _chunks(sorted(claims.keys() - found.keys())):
-            rows = records.filter(key__in=keys)
-            columns = rows.values_list("key", "kind", "fingerprint", "operation_id")
-            for key, kind, fingerprint, operation_id in columns:
-                found[key] = Record(kind, fingerprint, operation_id)
-        for key in list(claims):
+        for keys in chunks(sorted(claims.keys() - {key for _, key, *_ in rows})):
+            rows.extend(records.filter(key__in=keys).values_list(*RECORD_COLUMNS))
+        found = {
+            key: (pk, Record(kind, fingerprint, UUID(str(operation_id))))
+            for pk, key, kind, fingerprint, operation_id in rows
+        }
+        for key, claim in list(claims.items()):
             if key not in found:
                 # Taken, but by a transaction that this one's snapshot does not see.
                 msg = f"Key {key!r} is being used by another transaction; try again."
                 raise LedgerBusy(msg)
-            if found[key].operation_id != claims[key].operation_id:
-                books.records[key] = found[key]
+            claim.pk, record = found[key]
+            if record.operation_id != claim.operation_id:
+                books.records[key] = record
                 del claims[key]
         if books.records:
             books.replays = self._entries(
@@ -267,7 +276,7 @@ class DatabaseLedger(Ledger):
             record = outcome.records.get(key)
             if record == Record(claim.kind, claim.fingerprint, claim.operation_id):
                 continue
-            dropped.append(key)
+            dropped.append(claim)
             if record is not None:
                 claim.kind = record.kind
                 claim.fingerprint = record.fingerprint
@@ -276,18 +285,15 @@ class DatabaseLedger(Ledger):
         self._delete_claims(dropped)
         IdempotencyRecord.objects.using(self._using).bulk_create(mended)
 
-    def _delete_claims(self, keys: Iterable[str]) -> None:
-        records = IdempotencyRecord.objects.using(self._using).filter(scope=self._scope)
-        for some in _chunks(sorted(keys)):
-            records.filter(key__in=some).delete()
+    def _delete_claims(self, claims: Iterable[IdempotencyRecord]) -> None:
+        delete_rows(IdempotencyRecord, [claim.pk for claim in claims], using=self._using)
 
     # Locks and what is read under them ------------------------------------------------------
 
     def _lock(self, requests: Sequence[Request], books: _Books, now: datetime) -> None:
         """Lock the balances that the operations touch, and read all that the rules may ask.
 
-        Locks: the balances, first those that are made now, in code point order, then the others
-        by primary key.
+        Locks: the balances, in the order that the module's docstring gives.
         """
         named = [
             request.operation.hold_id
@@ -309,7 +315,7 @@ class DatabaseLedger(Ledger):
             touched.update(rules.debited_places(request.operation, hold))
         self._lock_balances(touched | credited, credited, books, now)
         active = [h.id for h in books.holds.values() if h.status is HoldStatus.ACTIVE]
-        books.holds.update(self._holds(active, locked=True))
+        books.holds.update(self._locked_holds(active, books))
         self._load_overdue(books, now)
         resolved = [h.id for h in books.holds.values() if h.status is not HoldStatus.ACTIVE]
         if resolved:
@@ -324,33 +330,34 @@ class DatabaseLedger(Ledger):
     ) -> None:
         if not places:
             return
-        # MariaDB and MySQL lock rows in the order in which they scan them, whatever the statement's
-        # ORDER BY says, and all that they scan: so there rows are only ever locked by primary key.
-        is_mysql = connections[self._using].vendor == "mysql"
-        if len(places) == 1 and not is_mysql:
+        rows = Balance.objects.using(self._using)
+        if connections[self._using].vendor == "mysql":
+            found = self._find_balances(places).keys()
+            if credited - found:
+                # All at once, since somebody else may have made some of them in the meantime: to
+                # lock those first and then one that comes before them could meet a call that has
+                # the latter. What was not found and is not credited stays unknown to this call.
+                places = credited | found
+                self._make_balances(places, now)
+            for names in chunks(sorted(places)):
+                by_name = rows.filter(_are(names)).order_by("subject", "item")
+                self._lock_rows(through_index(by_name, BALANCE_NAME_INDEX), books)
+            return
+        if len(places) == 1:
             self._make_balances(credited, now)
             ((subject, item),) = places
-            self._lock_rows(Q(subject=subject, item=item), books)
+            self._lock_rows(rows.filter(subject=subject, item=item), books)
             return
         pks = self._find_balances(places)
-        missing = credited - pks.keys()
-        if missing and is_mysql:
-            # Inserting locks what somebody else has inserted since: a row that is newer, and so
-            # comes after those that were found.
-            self._lock_by_pk(pks.values(), books)
-            pks = {}
-        if missing:
+        if missing := credited - pks.keys():
             pks.update(self._make_balances(missing, now))
             pks.update(self._find_balances(missing - pks.keys()))
-        self._lock_by_pk(pks.values(), books)
-
-    def _lock_by_pk(self, pks: Iterable[int], books: _Books) -> None:
-        for some in _chunks(sorted(pks)):
-            self._lock_rows(Q(pk__in=some), books)
+        for some in chunks(sorted(pks.values())):
+            self._lock_rows(rows.filter(pk__in=some).order_by("pk"), books)
 
     def _find_balances(self, places: Collection[Place]) -> dict[Place, int]:
         found: dict[Place, int] = {}
-        for some in _chunks(sorted(places), self._places_per_statement()):
+        for some in chunks(sorted(places), self._places_per_statement()):
             rows = Balance.objects.using(self._using).filter(_are(some))
             found.update(
                 ((subject, item), pk)
@@ -364,50 +371,68 @@ class DatabaseLedger(Ledger):
         Returns:
             The primary keys of those that were inserted; on MariaDB of all.
 
-        Locks: on MariaDB and MySQL also those that exist by now, see ``_insert_missing``.
+        Locks: on MariaDB and MySQL also those that exist by now, see ``insert_missing``.
         """
         rows = [
             Balance(subject=subject, item=item, created_at=now, updated_at=now)
             for subject, item in sorted(places)
         ]
-        made = self._insert_missing(
-            rows, unique=("subject", "item"), returning=("subject", "item", "id")
+        made = insert_missing(
+            rows,
+            using=self._using,
+            unique=("subject", "item"),
+            returning=("subject", "item", "id"),
         )
         return {(subject, item): pk for subject, item, pk in made}
 
-    def _lock_rows(self, which: Q, books: _Books, *, skip_locked: bool = False) -> None:
-        """Lock balances in primary key order and put them in the books.
+    def _lock_rows(
+        self, rows: QuerySet[Balance], books: _Books, *, skip_locked: bool = False
+    ) -> None:
+        """Lock balances in the order of the queryset and put them in the books.
 
         Locks: the rows, against other writers but not against new journal entries that refer to
         them (``FOR NO KEY UPDATE``) where the database makes the difference.
         """
         features = connections[self._using].features
-        rows = (
-            Balance.objects.using(self._using)
-            .filter(which)
-            .order_by("pk")
-            .select_for_update(
-                no_key=features.has_select_for_no_key_update, skip_locked=skip_locked
-            )
-            .values_list(*BALANCE_COLUMNS)
+        locking = rows.select_for_update(
+            no_key=features.has_select_for_no_key_update, skip_locked=skip_locked
         )
-        for row in rows:
+        for row in locking.values_list(*BALANCE_COLUMNS):
             locked = balance_from_row(row)
             books.balances[locked.state.place] = locked
 
-    def _holds(self, hold_ids: Collection[UUID], *, locked: bool = False) -> dict[UUID, HoldState]:
-        """Read holds.
-
-        Locks: with ``locked``, on MariaDB and MySQL, the holds. Their balances' locks would do, but
-        only a locking read shows the present under REPEATABLE READ.
-        """
+    def _holds(self, hold_ids: Collection[UUID]) -> dict[UUID, HoldState]:
+        """Read holds, without a lock."""
         holds: dict[UUID, HoldState] = {}
-        for some in _chunks(sorted(set(hold_ids))):
-            rows = Hold.objects.using(self._using).filter(pk__in=some).order_by("pk")
-            if locked and connections[self._using].vendor == "mysql":
-                rows = rows.select_for_update()
+        for some in chunks(sorted(set(hold_ids))):
+            rows = Hold.objects.using(self._using).filter(pk__in=some)
             holds.update((row[0], hold_from_row(row)) for row in rows.values_list(*HOLD_COLUMNS))
         return holds
+
+    def _locked_holds(self, hold_ids: Collection[UUID], books: _Books) -> dict[UUID, HoldState]:
+        """Read again holds whose balances are locked."""
+        holds: dict[UUID, HoldState] = {}
+        for some in chunks(sorted(hold_ids)):
+            rows = Hold.objects.using(self._using).filter(pk__in=some).order_by("pk")
+            holds.update((hold.id, hold) for hold in self._present(rows, "PRIMARY", books))
+        return holds
+
+    def _present(
+        self, rows: QuerySet[Hold], index: str, books: _Books, limit: int | None = None
+    ) -> list[HoldState]:
+        """Return holds of locked balances as they stand now.
+
+        Locks: on MariaDB and MySQL, the holds. Their balances' locks would do, but only a locking
+        read shows the present under REPEATABLE READ. It names no other table, whose rows it would
+        lock too.
+        """
+        if connections[self._using].vendor == "mysql":
+            rows = through_index(rows, index).select_for_update()
+        places = {locked.pk: place for place, locked in books.balances.items()}
+        return [
+            hold_from_row((pk, *places[balance_id], *columns))
+            for pk, balance_id, *columns in rows.values_list(*OWN_HOLD_COLUMNS)[:limit]
+        ]
 
     def _load_overdue(self, books: _Books, now: datetime, *, limit: int | None = None) -> None:
         """Read the overdue holds of the locked balances whose next expiry has passed."""
@@ -416,17 +441,10 @@ class DatabaseLedger(Ledger):
             for pk, balance in books.balances.values()
             if balance.next_expiry_at is not None and balance.next_expiry_at <= now
         ]
-        for some in _chunks(pks):
-            rows = (
-                Hold.objects.using(self._using)
-                .filter(balance_id__in=some)
-                .overdue_at(now)
-                .order_by("expires_at", "pk")
-            )
-            if connections[self._using].vendor == "mysql":
-                rows = rows.select_for_update()
-            for row in rows.values_list(*HOLD_COLUMNS)[:limit]:
-                hold = hold_from_row(row)
+        for some in chunks(pks):
+            rows = Hold.objects.using(self._using).filter(balance_id__in=some).overdue_at(now)
+            overdue = rows.order_by("expires_at", "pk")
+            for hold in self._present(overdue, HOLD_EXPIRY_INDEX, books, limit):
                 books.overdue.setdefault(hold.place, []).append(hold)
 
     def _entries(self, which: Q) -> dict[UUID, list[EntryState]]:
@@ -443,7 +461,7 @@ class DatabaseLedger(Ledger):
         """Write what the batch did, and see to it that it is announced once it is committed."""
         draft = outcome.draft
         pks = {place: locked.pk for place, locked in books.balances.items()}
-        self._write_holds(outcome, books, pks, now)
+        self._write_holds(draft, pks)
         draft.balances.update(self._settled(draft, pks))
         self._write_balances(draft.balances, pks, now)
         Entry.objects.using(self._using).bulk_create(
@@ -461,32 +479,21 @@ class DatabaseLedger(Ledger):
             for place, (pk, balance) in books.balances.items()
             if balance.version == 0 and place not in used
         ]
-        if unused:
-            Balance.objects.using(self._using).filter(pk__in=unused).delete()
+        delete_rows(Balance, unused, using=self._using)
 
-    def _write_holds(
-        self, outcome: Outcome, books: _Books, pks: Mapping[Place, int], now: datetime
-    ) -> None:
-        draft = outcome.draft
-        rows = new_hold_rows(draft.entries, draft.holds, pks)
-        Hold.objects.using(self._using).bulk_create(rows)
-        made = {row.pk for row in rows}
-        changed = [hold for hold in draft.holds.values() if hold.id not in made]
+    def _write_holds(self, draft: rules.Draft, pks: Mapping[Place, int]) -> None:
         holds = Hold.objects.using(self._using)
-        for status in HoldStatus:
-            if status is HoldStatus.ACTIVE:
-                continue
-            resolved = [hold.id for hold in changed if hold.status is status]
-            for some in _chunks(resolved):
-                holds.filter(pk__in=some).update(status=status.value, remaining=0, resolved_at=now)
-        # Those that stay active, and those that were extended before they were resolved.
-        moved = [
-            Hold(id=hold.id, remaining=hold.remaining, expires_at=hold.expires_at)
-            for hold in changed
-            if hold.status is HoldStatus.ACTIVE
-            or (hold.id in books.holds and books.holds[hold.id].expires_at != hold.expires_at)
-        ]
-        holds.bulk_update(moved, ["remaining", "expires_at"])
+        made = new_hold_rows(draft.entries, draft.holds, pks)
+        if made:
+            holds.bulk_create(made)
+        made_ids = {row.pk for row in made}
+        changed = [hold for hold in draft.holds.values() if hold.id not in made_ids]
+        if len(changed) == 1:
+            [hold] = changed
+            holds.filter(pk=hold.id).update(**changing_fields(hold))
+            return
+        rows = [known_hold_row(hold, pks[hold.place]) for hold in changed]
+        update_rows(rows, HOLD_CHANGING_FIELDS, using=self._using)
 
     def _settled(
         self, draft: rules.Draft, pks: Mapping[Place, int]
@@ -496,7 +503,7 @@ class DatabaseLedger(Ledger):
         Only after the holds are written.
         """
         places = {pks[place]: place for place in draft.unsettled}
-        for some in _chunks(sorted(places)):
+        for some in chunks(sorted(places)):
             rows = (
                 Hold.objects.using(self._using)
                 .filter(balance_id__in=some, status=HoldStatus.ACTIVE.value)
@@ -525,11 +532,7 @@ class DatabaseLedger(Ledger):
                     updated_at=now,
                 )
             return
-        # Every row exists and is locked, so this never inserts: it is the one statement by which
-        # every database sets many rows to different values at once. bulk_update() would build an
-        # expression per row and column, at several times the cost.
-        features = connections[self._using].features
-        rows.bulk_create(
+        update_rows(
             [
                 Balance(
                     id=pks[place],
@@ -544,49 +547,9 @@ class DatabaseLedger(Ledger):
                 )
                 for place, balance in balances.items()
             ],
-            update_conflicts=True,
-            update_fields=["quantity", "on_hold", "next_expiry_at", "version", "updated_at"],
-            unique_fields=(["id"] if features.supports_update_conflicts_with_target else None),
+            ["quantity", "on_hold", "next_expiry_at", "version", "updated_at"],
+            using=self._using,
         )
-
-    def _insert_missing(
-        self, rows: Sequence[Model], *, unique: Sequence[str], returning: Sequence[str]
-    ) -> list[tuple[Any, ...]]:
-        """Insert the rows whose unique fields are not taken, in the given order.
-
-        Returns:
-            The columns ``returning``, as the driver gives them: of the rows that were inserted; on
-            MariaDB of all, as they stand there now; on MySQL, which cannot tell, of none.
-
-        Locks: the inserted rows. Where another transaction is inserting the same one, waits for
-        its end. On MariaDB and MySQL the existing rows are locked too, exclusively: their
-        ``INSERT IGNORE`` would take shared locks, and two transactions that both have one and
-        both go on to change the row are a deadlock.
-        """
-        if not rows:
-            return []
-        connection = connections[self._using]
-        meta = type(rows[0])._meta
-        fields = [field for field in meta.local_concrete_fields if not field.primary_key]
-        on_conflict = OnConflict.IGNORE
-        update_fields = []
-        if connection.vendor == "mysql":
-            on_conflict = OnConflict.UPDATE
-            update_fields = [meta.get_field(unique[0])]
-        clause = ""
-        if connection.features.can_return_rows_from_bulk_insert:
-            column_of = {field.name: str(field.column) for field in meta.local_concrete_fields}
-            names = [connection.ops.quote_name(column_of[name]) for name in returning]
-            clause = f" RETURNING {', '.join(names)}"
-        found: list[tuple[Any, ...]] = []
-        for some in _chunks(rows, connection.ops.bulk_batch_size(fields, rows)):
-            query = InsertQuery(type(rows[0]), on_conflict=on_conflict, update_fields=update_fields)
-            query.insert_values(fields, list(some))
-            with connection.cursor() as cursor:
-                for sql, params in query.get_compiler(self._using).as_sql():
-                    cursor.execute(f"{sql}{clause}", params)
-                    found.extend(cursor.fetchall() if clause else ())
-        return found
 
     def _places_per_statement(self) -> int:
         """Return how many balances one statement may ask for by name."""
@@ -610,8 +573,3 @@ def _are(places: Iterable[Place]) -> Q:
         *[Q(subject__in=subjects, item__in=items) for subjects, items in items_of.items()],
         _connector=Q.OR,
     )
-
-
-def _chunks(values: Sequence[T], size: int = ROWS_PER_STATEMENT) -> Iterator[Sequence[T]]:
-    for start in range(0, len(values), size):
-        yield values[start : start + size]

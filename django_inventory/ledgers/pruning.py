@@ -14,6 +14,7 @@ from typing import Final
 from django.db import connections
 
 from django_inventory.ledgers.retry import in_transaction
+from django_inventory.ledgers.statements import delete_rows
 from django_inventory.models import IdempotencyRecord
 
 PRUNE_RECORDS: Final = 1_000
@@ -84,5 +85,5 @@ def _prune_in_block(pks: list[int], using: str) -> int:
     records = IdempotencyRecord.objects.using(using).filter(pk__in=pks).order_by("scope", "key")
     locked = records.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
     free = list(locked.values_list("pk", flat=True))
-    deleted, _ = IdempotencyRecord.objects.using(using).filter(pk__in=free).delete()
-    return deleted
+    delete_rows(IdempotencyRecord, free, using=using)
+    return len(free)

@@ -29,6 +29,11 @@ HOLD_COLUMNS: Final = (
     "expires_at",
     "resolved_at",
 )
+OWN_HOLD_COLUMNS: Final = ("id", "balance_id", *HOLD_COLUMNS[3:])
+"""The same without another table: in the place of subject and item, which balance it is."""
+
+HOLD_CHANGING_FIELDS: Final = ("remaining", "status", "expires_at", "resolved_at")
+RECORD_COLUMNS: Final = ("id", "key", "kind", "fingerprint", "operation_id")
 ENTRY_COLUMNS: Final = (
     "balance__subject",
     "balance__item",
@@ -160,3 +165,24 @@ def new_hold_rows(
             )
         )
     return rows
+
+
+def changing_fields(hold: HoldState) -> dict[str, Any]:
+    """Return what can change of a hold's row, ``HOLD_CHANGING_FIELDS``."""
+    return {
+        "remaining": hold.remaining,
+        "status": hold.status.value,
+        "expires_at": hold.expires_at,
+        "resolved_at": hold.resolved_at,
+    }
+
+
+def known_hold_row(hold: HoldState, balance_id: int) -> Hold:
+    """Make a row of a hold that exists, to set its changing fields by; the rest is not meant."""
+    return Hold(
+        id=hold.id,
+        balance_id=balance_id,
+        quantity=hold.quantity,
+        created_at=hold.expires_at,
+        **changing_fields(hold),
+    )

@@ -178,6 +178,10 @@ class Rivals:
     def call(self, call: Callable[[], R]) -> R:
         """Make the call at the event."""
         assert self._begin.wait(LIMIT)
+        return self.call_now(call)
+
+    def call_now(self, call: Callable[[], R]) -> R:
+        """Make the call without waiting for the event."""
         with connections[str(self._engine.alias)].cursor() as cursor:
             is_postgresql = self._engine.name == "postgresql"
             cursor.execute(f"SELECT {'pg_backend_pid' if is_postgresql else 'CONNECTION_ID'}()")

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django.db import DatabaseError
-    from django.db.models import Q
+    from django.db.models import QuerySet
 
     from django_inventory.ledgers import Ledger
     from tests.contract.conftest import RunThreads
@@ -250,9 +250,8 @@ class UnlockedLedger(DatabaseLedger):
 
     barrier: threading.Barrier
 
-    def _lock_rows(self, which: Q, books: Any, **_: bool) -> None:
-        rows = Balance.objects.using(self._using).filter(which).values_list(*BALANCE_COLUMNS)
-        for row in rows:
+    def _lock_rows(self, rows: QuerySet[Balance], books: Any, **_: bool) -> None:
+        for row in rows.values_list(*BALANCE_COLUMNS):
             locked = balance_from_row(row)
             books.balances[locked.state.place] = locked
         self.barrier.wait(LIMIT)

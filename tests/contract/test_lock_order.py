@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from django.db.models import Q
 
 from django_inventory.exceptions import (
     HoldExpired,
@@ -26,7 +25,8 @@ from django_inventory.exceptions import (
     InvalidOperation,
 )
 from django_inventory.ledgers import DatabaseLedger
-from django_inventory.operations import Acquire, Commit, Consume, Hold, Release, Transfer
+from django_inventory.models import Balance
+from django_inventory.operations import Acquire, Commit, Consume, Extend, Hold, Release, Transfer
 from django_inventory.values import Receipt
 from tests.contract.calls import VERBS, call, stock
 from tests.contract.engines import Clock
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from django.db import DatabaseError
+    from django.db.models import QuerySet
 
     from django_inventory.exceptions import InventoryError
     from django_inventory.ledgers import Ledger
@@ -92,6 +93,40 @@ def test_first_ever_credits_in_opposite_order_never_deadlock(
     for number in range(rounds):
         owned = [ledger.balance(f"{name}{number}", "gold").quantity for name in "abc"]
         assert owned == [2, 3, 2]
+    assert_sound(engine)
+    assert conflicts == []
+
+
+@only_on("postgresql", "mariadb")
+def test_batches_that_make_the_same_balances_in_any_order_never_deadlock(
+    engine: Engine, ledger: Ledger, run_threads: RunThreads, conflicts: list[DatabaseError]
+) -> None:
+    """Six calls a round credit some of eight new balances and of one that all have met before."""
+    rounds = 60
+    ledger.acquire("stock", "old", "gold", 100_000)
+    credited: dict[str, int] = {}
+
+    def operations(caller: int, number: int) -> list[Operation]:
+        # The same numbers every time, no secret.
+        dice = random.Random(caller * 1_000 + number)  # noqa: S311
+        names = dice.sample([f"{letter}{number}" for letter in "abcdefgh"], dice.randint(1, 4))
+        made: list[Operation] = []
+        for name in names:
+            key = f"{caller} {number} {name}"
+            is_new = dice.random() < 0.5
+            made.append(
+                Acquire(key, name, "gold", 1) if is_new else Transfer(key, "old", name, "gold", 1)
+            )
+            credited[name] = credited.get(name, 0) + 1
+        return made
+
+    def call_of(caller: int) -> Callable[[int], list[Receipt]]:
+        return lambda number: ledger.post(operations(caller, number))
+
+    outcomes = in_rounds(run_threads, rounds, *[call_of(caller) for caller in range(6)])
+    assert not refusals_of([one for outcome in outcomes for one in outcome])
+    owned = {name: ledger.balance(name, "gold").quantity for name in credited}
+    assert owned == credited
     assert_sound(engine)
     assert conflicts == []
 
@@ -177,10 +212,10 @@ class RequestOrderLedger(DatabaseLedger):
     order: tuple[str, str]
     has_met = False
 
-    def _lock_rows(self, which: Q, books: Any, **options: bool) -> None:
-        assert which
+    def _lock_rows(self, rows: QuerySet[Balance], books: Any, **options: bool) -> None:
         for name in self.order:
-            super()._lock_rows(Q(subject=name, item="gold"), books, **options)
+            one = Balance.objects.using(rows.db).filter(subject=name, item="gold")
+            super()._lock_rows(one, books, **options)
             if not self.has_met:
                 self.has_met = True
                 self.barrier.wait(LIMIT)
@@ -238,6 +273,57 @@ def test_a_balance_that_is_made_while_it_is_looked_for_causes_no_deadlock(
     assert len(receipts_of(outcomes[:2])) == 2
     assert outcomes[2] is None
     assert ledger.balance("new", "gold").quantity == 3
+    assert conflicts == []
+
+
+@only_on("postgresql", "mariadb")
+def test_balances_that_are_made_in_another_order_than_their_names_cause_no_deadlock(
+    engine: Engine, ledger: Ledger, run_threads: RunThreads, conflicts: list[DatabaseError]
+) -> None:
+    """Two calls lock "a" and "b", which others have made the other way round.
+
+    To the first they are new, to the second they exist. A third transaction has "a" until both
+    wait for it, the first one first: if the second has "b" by then, each waits for the other.
+    """
+    ledger.acquire("stock", "old", "gold", 10)
+    before_making = Stop(MAKES_BALANCES)
+    both_exist = threading.Event()
+    rivals = Rivals(engine, begin=both_exist)
+
+    def first() -> list[Receipt]:
+        return ledger.post([Acquire("k1", "a", "gold", 1), Acquire("k2", "b", "gold", 1)])
+
+    def stopped() -> list[Receipt]:
+        return call_with_stops(engine, [before_making], first)
+
+    def direct() -> None:
+        assert before_making.is_reached.wait(LIMIT)
+        ledger.acquire("make b", "b", "gold", 5)
+        ledger.acquire("make a", "a", "gold", 5)
+        with another_connection(engine) as other, other.cursor() as cursor:
+            # By its primary key, which is the last that every call locks of a balance.
+            cursor.execute("SELECT id FROM django_inventory_balance WHERE subject = 'a'")
+            [pk] = cursor.fetchone()
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT 1 FROM django_inventory_balance WHERE id = %s FOR UPDATE", [pk])
+            before_making.may_go_on.set()
+            rivals.wait_until_stuck(1)
+            both_exist.set()
+            rivals.wait_until_stuck(2)
+            cursor.execute("ROLLBACK")
+
+    second = partial(ledger.transfer, "k3", "b", "a", "gold", 1)
+    calls: list[Callable[[], object]] = [
+        partial(rivals.call_now, stopped),
+        partial(rivals.call, second),
+        direct,
+    ]
+    outcomes = run_threads(calls)
+    assert outcomes[2] is None
+    assert not [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    assert ledger.balance("a", "gold").quantity == 7
+    assert ledger.balance("b", "gold").quantity == 5
+    assert_sound(engine)
     assert conflicts == []
 
 
@@ -318,6 +404,69 @@ def test_a_call_waits_for_no_balance_but_its_own(
 
 
 @only_on("postgresql", "mariadb")
+@pytest.mark.parametrize("mode", ["all or none", "each alone"])
+def test_a_refused_call_waits_for_no_key_but_its_own(
+    mode: str, engine: Engine, ledger: Ledger
+) -> None:
+    """Most of the records are its own: a database that scans to delete them meets the others."""
+    ledger.acquire("stock", "alice", "gold", 1)
+    refused = [Consume(f"k{number}", "alice", "gold", 2) for number in range(9)]
+    record = (
+        "INSERT INTO django_inventory_idempotencyrecord"
+        " (scope, {key}, kind, fingerprint, operation_id, created_at) VALUES"
+        " ('', 'theirs', 'acquire', 'x', '00000000-0000-7000-8000-000000000000', {now})"
+    )
+    now = "'2026-01-01 00:00:00'"
+    with impatient(engine), another_connection(engine) as other, other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute(record.format(key=other.ops.quote_name("key"), now=now))
+        outcomes: list[object] = []
+        try:
+            outcomes.extend(ledger.post(refused, atomic=mode == "all or none"))
+        except InsufficientQuantity as error:
+            outcomes.append(error)
+        cursor.execute("ROLLBACK")
+    assert [type(outcome) for outcome in outcomes] == [InsufficientQuantity] * len(outcomes)
+    assert engine.counts()["keys"] == 1
+
+
+@only_on("postgresql", "mariadb")
+@pytest.mark.parametrize("verb", ["commit", "release", "extend", "expiry", "sweep"])
+def test_a_batch_waits_for_no_hold_but_its_own(
+    verb: str, engine: Engine, ledger: Ledger, clock: Clock
+) -> None:
+    """Of few holds most are the batch's: a database that scans to change them meets the others."""
+    ledger.post([Acquire(f"stock {name}", name, "gold", 50) for name in ("alice", "bob")])
+    theirs = ledger.hold("bob's", "bob", "gold", 1, 3 * SECOND).hold
+    own = ledger.post([Hold(f"k{n}", "alice", "gold", 1, 2 * SECOND) for n in range(9)])
+    later = ledger.hold("bob's other", "bob", "gold", 1, 3 * SECOND).hold
+    assert theirs
+    assert later
+    hold_ids = [receipt.hold.id for receipt in own if receipt.hold]
+    acts: dict[str, Callable[[], object]] = {
+        "commit": lambda: ledger.post([Commit(hold_id) for hold_id in hold_ids]),
+        "release": lambda: ledger.post([Release(hold_id) for hold_id in hold_ids]),
+        "extend": lambda: ledger.post([Extend(hold_id, 5 * SECOND) for hold_id in hold_ids]),
+        "expiry": lambda: ledger.acquire("after", "alice", "gold", 1),
+        "sweep": ledger.expire_holds,
+    }
+    if verb in {"expiry", "sweep"}:
+        clock.advance(2 * SECOND)
+    lock = "SELECT 1 FROM django_inventory_{} WHERE id = %s FOR UPDATE"
+    with impatient(engine), another_connection(engine) as other, other.cursor() as cursor:
+        cursor.execute("SELECT balance_id, id FROM django_inventory_hold")
+        others = [row for row in cursor.fetchall() if UUID(str(row[1])) in {theirs.id, later.id}]
+        assert len(others) == 2
+        cursor.execute("BEGIN")
+        for other_balance, other_hold in others:
+            cursor.execute(lock.format("balance"), [other_balance])
+            cursor.execute(lock.format("hold"), [other_hold])
+        assert acts[verb]()
+        cursor.execute("ROLLBACK")
+    assert_sound(engine)
+
+
+@only_on("postgresql", "mariadb")
 def test_a_sweep_leaves_out_what_others_have_and_waits_for_nobody(
     engine: Engine, ledger: Ledger, clock: Clock
 ) -> None:
@@ -348,7 +497,9 @@ def test_everything_at_once_keeps_the_books(
 ) -> None:
     """Six threads do whatever comes, some of it from the future, on few balances."""
     names = [f"s{number}" for number in range(4)]
-    ledger.post([Acquire(f"stock {n} {i}", n, i, 20) for n in names[:2] for i in ("gold", "iron")])
+    # On MariaDB all, since it can have a deadlock where a refused call takes back a new balance.
+    stocked = names if engine.name == "mariadb" else names[:2]
+    ledger.post([Acquire(f"stock {n} {i}", n, i, 20) for n in stocked for i in ("gold", "iron")])
     hold_ids: list[UUID] = []
 
     def operation(dice: random.Random, key: str) -> Operation:
