@@ -346,7 +346,7 @@ class Entry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.quantity_delta:+d}/{self.on_hold_delta:+d}"
+        return f"{self.get_kind_display()} {self.quantity_delta:+d}/{self.on_hold_delta:+d}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Add the entry; refuse to change one.

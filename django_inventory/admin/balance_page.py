@@ -55,7 +55,7 @@ def balance_page(request: HttpRequest, site: AdminSite, balance: Any) -> dict[st
 
 def _figures(balance: Any) -> list[tuple[Any, str]]:
     expiry = balance.upcoming_expiry
-    left = "\N{EN DASH}" if expiry is None else wording.time_left(expiry, balance.as_of)
+    left = wording.NOTHING if expiry is None else wording.time_left(expiry, balance.as_of)
     return [
         (_("Free"), wording.number(balance.free_quantity)),
         (_("On hold"), wording.number(balance.held_quantity)),

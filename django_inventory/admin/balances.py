@@ -147,7 +147,7 @@ class BalanceAdmin(ReadOnlyAdmin):
         """Return all that is owned."""
         return wording.number(balance.quantity + balance.on_hold)
 
-    @admin.display(description=_("next expiry"), empty_value="\N{EN DASH}")
+    @admin.display(description=_("next expiry"), empty_value=wording.NOTHING)
     def next_expiry(self, balance: Any) -> str | None:
         """Return how long it is until something is free again."""
         if balance.upcoming_expiry is None:

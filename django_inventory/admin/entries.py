@@ -190,26 +190,26 @@ class EntryAdmin(ReadOnlyAdmin):
         """Return the change of what is on hold, and what was on hold afterwards."""
         return _change_to(entry.on_hold_delta, entry.on_hold_after)
 
-    @admin.display(description=_("reference"), empty_value="\N{EN DASH}")
-    def note(self, entry: Any) -> str:
+    @admin.display(description=_("reference"))
+    def note(self, entry: Any) -> Any:
         """Return why."""
-        return str(entry.reference)
+        return entry.reference or wording.NOTHING
 
-    @admin.display(description=_("actor"), empty_value="\N{EN DASH}")
-    def who(self, entry: Any) -> str:
+    @admin.display(description=_("actor"))
+    def who(self, entry: Any) -> Any:
         """Return who, by name where it is a user of this site."""
-        return str(entry.actor_name)
+        return entry.actor_name or wording.NOTHING
 
-    @admin.display(description=_("hold's expiry"), empty_value="\N{EN DASH}")
+    @admin.display(description=_("hold's expiry"))
     def hold_expires(self, entry: Any) -> str:
         """Return when the hold expires or would have, after this entry."""
-        return wording.moment(entry.hold_expires_at)
+        return wording.moment(entry.hold_expires_at) or wording.NOTHING
 
-    @admin.display(description=_("hold"), empty_value="\N{EN DASH}")
-    def hold_link(self, entry: Any) -> SafeString | None:
+    @admin.display(description=_("hold"))
+    def hold_link(self, entry: Any) -> str:
         """Return a link to the hold, where there is one."""
         if entry.hold_id is None:
-            return None
+            return wording.NOTHING
         url = page_url(self.admin_site, "hold_change", entry.hold_id)
         return format_html(
             '<a href="{}" title="{}">\N{HORIZONTAL ELLIPSIS}{}</a>',

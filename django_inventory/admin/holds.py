@@ -124,7 +124,7 @@ class HoldAdmin(ReadOnlyAdmin):
         """Return the status as of now."""
         return wording.hold_state(hold.status, hold.expires_at, hold.as_of)
 
-    @admin.display(description=_("time left"), empty_value="\N{EN DASH}")
+    @admin.display(description=_("time left"), empty_value=wording.NOTHING)
     def left(self, hold: Any) -> str | None:
         """Return how long it still holds, or how long its expiry has not been recorded."""
         if hold.status != "active":
@@ -136,7 +136,7 @@ class HoldAdmin(ReadOnlyAdmin):
         """Return when it expires or would have expired."""
         return wording.moment(hold.expires_at)
 
-    @admin.display(description=_("reference"), empty_value="\N{EN DASH}")
+    @admin.display(description=_("reference"), empty_value=wording.NOTHING)
     def note(self, hold: Any) -> str:
         """Return why it was made."""
         return str(hold.reference)
@@ -204,7 +204,7 @@ class HoldAdmin(ReadOnlyAdmin):
             (_("On hold"), self.on_hold(hold)),
             (_("Status"), self.state(hold)),
             (_("Expires"), wording.moment(hold.expires_at)),
-            (_("Time left"), self.left(hold) or "\N{EN DASH}"),
+            (_("Time left"), self.left(hold) or wording.NOTHING),
         ]
         notes = [
             (_("Reference"), hold.reference),

@@ -77,10 +77,10 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
         entries: list[Entry] = record.operation_entries
         return entries
 
-    @admin.display(description=_("balances"), empty_value="\N{EN DASH}")
-    def balances(self, record: Any) -> SafeString:
+    @admin.display(description=_("balances"))
+    def balances(self, record: Any) -> str:
         """Return links to the balances that the operation touched."""
-        return format_html_join(
+        links = format_html_join(
             ", ",
             '<a href="{}">{}: {}</a>',
             (
@@ -92,9 +92,10 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
                 for entry in self._entries(record)
             ),
         )
+        return links or wording.NOTHING
 
-    @admin.display(description=_("hold"), empty_value="\N{EN DASH}")
-    def hold(self, record: Any) -> SafeString | None:
+    @admin.display(description=_("hold"))
+    def hold(self, record: Any) -> str:
         """Return a link to the hold that it was about."""
         for entry in self._entries(record):
             if entry.hold_id is not None:
@@ -105,7 +106,7 @@ class IdempotencyRecordAdmin(ReadOnlyAdmin):
                     entry.hold_id,
                     entry.hold_id.hex[-8:],
                 )
-        return None
+        return wording.NOTHING
 
     @admin.display(description=_("operation"))
     def operation(self, record: Any) -> SafeString:

@@ -32,6 +32,9 @@ from django_inventory.exceptions import (
 from django_inventory.models import HOLD_STATUSES, KINDS, Entry
 from django_inventory.values import BalanceSnapshot, Receipt
 
+NOTHING: Final = "\N{EN DASH}"
+"""What stands where there is nothing to show."""
+
 KIND_NAMES: Final = dict(KINDS)
 STATUS_NAMES: Final = dict(HOLD_STATUSES)
 
@@ -174,18 +177,42 @@ def _plain_refusal(error: InventoryError) -> str:
         return _(
             "This form was sent before with another %(fields)s, and that counted. If you want "
             "what stands here as well, send it again."
-        ) % {"fields": ", ".join(error.fields)}
+        ) % {"fields": ", ".join(str(FIELD_NAMES.get(name, name)) for name in error.fields)}
+    if isinstance(error, InvalidOperation) and error.field in _RECEIVERS:
+        return _("This must be another subject than the one that gives it.")
     for error_class, text in _REFUSALS.items():
         if isinstance(error, error_class):
             return str(text)
-    return str(error).removeprefix(f"{refused_field(error)}: ")
+    return str(error)
 
 
+FIELD_NAMES: Final = {
+    "kind": gettext_lazy("kind"),
+    "subject": gettext_lazy("subject"),
+    "source": gettext_lazy("source"),
+    "destination": gettext_lazy("destination"),
+    "to": gettext_lazy("receiver"),
+    "item": gettext_lazy("item"),
+    "quantity": gettext_lazy("quantity"),
+    "keep_remainder": gettext_lazy("rest"),
+    "ttl": gettext_lazy("time"),
+    "hold_id": gettext_lazy("hold"),
+    "reference": gettext_lazy("reference"),
+}
+"""What the arguments of a call are called, for those that a form can send."""
+
+_RECEIVERS: Final = frozenset({"destination", "to"})
+
+# The first that fits.
 _REFUSALS: Final = {
     HoldUnknown: gettext_lazy("There is no such hold."),
     LedgerBusy: gettext_lazy("The database is busy. Nothing was counted; send the form again."),
     InvalidQuantity: gettext_lazy("This is no quantity, or more than is on hold."),
     InvalidTTL: gettext_lazy("This is no time that a hold can last."),
+    # All else that is wrong with a text the forms themselves refuse.
+    InvalidOperation: gettext_lazy(
+        "This has characters that are not allowed, such as line breaks."
+    ),
 }
 
 
