@@ -91,6 +91,15 @@ class EntryQuerySet(models.QuerySet["Entry"]):
         EntryImmutable: from every method that would.
     """
 
+    def once_an_operation(self) -> Self:
+        """Leave out the receiver's entry of what changed hands, so that each operation is one row.
+
+        Counting operation ids without their repetitions would sort them all.
+        """
+        return self.exclude(
+            Q(kind="transfer", quantity_delta__gt=0) | Q(kind="commit", on_hold_delta=0)
+        )
+
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise EntryImmutable
 

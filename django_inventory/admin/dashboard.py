@@ -109,6 +109,7 @@ def _operations(now: datetime) -> dict[str, Any]:
     counted = dict(
         all_entries()
         .filter(created_at__gte=starts[0], created_at__lte=now)
+        .once_an_operation()
         .order_by()
         # Compared with instants that Python has computed: a database's own hours would need its
         # time zone tables, which on MariaDB and MySQL are often empty.
@@ -121,7 +122,7 @@ def _operations(now: datetime) -> dict[str, Any]:
                 output_field=IntegerField(),
             )
         )
-        .annotate(operations=Count("operation_id", distinct=True))
+        .annotate(operations=Count("pk"))
         .values_list("hour", "operations")
     )
     counts = [counted.get(position, 0) for position in range(HOURS)]

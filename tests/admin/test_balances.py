@@ -176,6 +176,24 @@ def test_every_row_has_a_page_though_not_all_are_counted(
     assert superuser.get(f"{APP}/{path}?p={'1' * 5000}").status_code == 200
 
 
+def test_choosing_a_balance_elsewhere_neither_counts_nor_lists_them_all(
+    viewer: Client, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As the admin of another app asks, whose foreign key to a balance is an autocomplete field.
+    make_balances(30)
+    monkeypatch.setattr(readonly, "MAX_COUNTED", 25)
+    of_hold = "app_label=django_inventory&model_name=hold&field_name=balance"
+
+    with CaptureQueriesContext(connection) as queries:
+        found = viewer.get(f"/admin/autocomplete/?{of_hold}&term=subject").json()
+
+    assert len(found["results"]) == 20
+    assert found["results"][0]["text"] == "subject:0000: coin"
+    read = [each["sql"] for each in queries if "inventory_balance" in each["sql"]]
+    assert len(read) == 2
+    assert all(re.search("LIMIT 2[06]", sql) for sql in read)
+
+
 def test_results_are_told_only_where_something_was_sought(viewer: Client, story: Story) -> None:
     assert "2 results (" not in viewer.get(URL).content.decode()
     assert "1 result (" in viewer.get(f"{URL}?q=bob").content.decode()

@@ -10,6 +10,7 @@ from django.core.cache import cache
 
 from django_inventory import ledger
 from django_inventory.ledgers import DatabaseLedger
+from django_inventory.models import KINDS, Entry
 from tests.admin.conftest import client_of, make_user
 from tests.admin.pages import APP, text_of
 
@@ -82,6 +83,25 @@ def test_operations_are_counted_by_the_hour(viewer: Client, settings: Settings) 
         ("16:00", "1"),
         ("17:00", "2"),
     ]
+
+
+def test_each_operation_counts_once_whatever_it_is(viewer: Client, story: Story) -> None:
+    ledger.commit(story.active, quantity=1, keep_remainder=True, to="bob", key="part")
+    ledger.commit(story.active, quantity=2, keep_remainder=True, key="consumed part")
+    ledger.extend(story.active, 60)
+    ledger.commit(story.active, quantity=3, to="carol")
+    ledger.transfer("back", "carol", "shop", "gold", 1)
+    freed = ledger.hold("freed", "shop", "gold", 1, 60).hold
+    assert freed is not None
+    ledger.release(freed.id)
+    ledger.expire_holds()
+    # Two of the story's are older than a day.
+    operations = set(Entry.objects.values_list("operation_id", flat=True))
+    assert set(Entry.objects.values_list("kind", flat=True)) == {kind for kind, _ in KINDS}
+
+    page = text_of(viewer.get(URL))
+
+    assert f"{len(operations) - 2} operations in the last 24 hours." in page
 
 
 def test_the_biggest_holders_of_an_item(viewer: Client, story: Story) -> None:
