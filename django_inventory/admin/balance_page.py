@@ -5,8 +5,8 @@ Owns what the page tells. What a user may not see elsewhere is left out here too
 
 from __future__ import annotations
 
-from datetime import timedelta
-from functools import partial
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from django.http import HttpRequest
@@ -24,13 +24,20 @@ from django_inventory.admin.history import (
     points_of,
 )
 from django_inventory.admin.journal import journal_rows
-from django_inventory.admin.readonly import all_entries, all_holds, now_of, page_url
+from django_inventory.admin.readonly import (
+    all_entries,
+    all_holds,
+    count_up_to,
+    now_of,
+    page_url,
+)
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite
 
 SHOWN_ENTRIES: Final = 25
 SHOWN_HOLDS: Final = 50
+MOST_OVERDUE: Final = 1_001
 WINDOWS_IN_DAYS: Final = (1, 7, 30)
 
 
@@ -93,7 +100,23 @@ def _active_holds(request: HttpRequest, site: AdminSite, balance: Any) -> dict[s
             for hold in holds[:SHOWN_HOLDS]
         ],
         "holds_url": page_url(site, "hold_changelist", **names, state="active"),
+        "overdue": _overdue(balance, now),
+        "overdue_url": page_url(site, "hold_changelist", **names, state="overdue"),
     }
+
+
+def _overdue(balance: Any, now: datetime) -> str:
+    """Return a sentence on the holds whose expiry is not in the entries yet, if there are any."""
+    if balance.next_expiry_at is None or balance.next_expiry_at > now:
+        return ""
+    counted = count_up_to(all_holds().filter(balance=balance).overdue_at(now), MOST_OVERDUE)
+    return ngettext(
+        "%(count)s hold has expired, and what it reserved is free again. The next movement or "
+        "sweep records that.",
+        "%(count)s holds have expired, and what they reserved is free again. The next movement or "
+        "sweep records that.",
+        counted,
+    ) % {"count": wording.count(counted, MOST_OVERDUE)}
 
 
 # Over time --------------------------------------------------------------------------------------
@@ -120,7 +143,14 @@ def _changes(request: HttpRequest, site: AdminSite, balance: Any) -> dict[str, A
     days = _window(request)
     now = now_of(request)
     changes = changes_since(balance, now - timedelta(days=days), now)
-    url = partial(page_url, site, "entry_changelist", subject=balance.subject, item=balance.item)
+    names = {"subject": balance.subject, "item": balance.item}
+
+    def url(kind: str) -> str:
+        if kind == "expire" and request.user.has_perm("django_inventory.view_hold"):
+            # Not the entries, where those that are not recorded yet are missing.
+            return page_url(site, "hold_changelist", **names, state="expired")
+        return page_url(site, "entry_changelist", **names, kind=kind)
+
     return {
         "change_sentence": _sentence(changes, days),
         "change_rows": _change_rows(changes, url),
@@ -181,11 +211,11 @@ EXPLANATIONS: Final = {
 }
 
 
-def _change_rows(changes: Changes, url: Any) -> list[dict[str, Any]]:
+def _change_rows(changes: Changes, url: Callable[[str], str]) -> list[dict[str, Any]]:
     return [
         {
             "explanation": EXPLANATIONS[change.kind, change.is_credit],
-            "url": url(kind=change.kind),
+            "url": url(change.kind),
             "operations": wording.number(change.operations),
             "quantity": wording.change(change.quantity_delta),
             "on_hold": wording.change(change.on_hold_delta),

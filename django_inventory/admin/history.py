@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import Count, Max, Sum
+
 from django_inventory.admin.charts import Point
 from django_inventory.admin.readonly import all_entries, all_holds
 from django_inventory.models import Balance
@@ -23,7 +25,10 @@ LEAST_SPAN: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of a balance, as a row of the journal tells it or as an expiry will."""
+    """One change of a balance, as a row of the journal tells it or as an expiry will.
+
+    More than one operation are taken together where there are too many to be told one by one.
+    """
 
     kind: str
     at: datetime
@@ -31,6 +36,7 @@ class Step:
     on_hold_delta: int
     quantity: int
     on_hold: int
+    operations: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +84,28 @@ def last_steps(balance: Balance, now: datetime, limit: int) -> list[Step]:
     )
     steps = [Step(*row) for row in rows.values_list(*columns)][::-1]
     if balance.next_expiry_at is not None and balance.next_expiry_at <= now:
-        quantity, on_hold = balance.quantity, balance.on_hold
-        overdue = all_holds().filter(balance=balance).overdue_at(now).order_by("expires_at", "pk")
-        for at, remaining in overdue.values_list("expires_at", "remaining")[:MOST_OVERDUE]:
-            quantity, on_hold = quantity + remaining, on_hold - remaining
-            steps.append(Step("expire", at, remaining, -remaining, quantity, on_hold))
+        steps += _unrecorded_expiries(balance, now)
+    return steps
+
+
+def _unrecorded_expiries(balance: Balance, now: datetime) -> list[Step]:
+    """Return the expiries that nobody has recorded; those beyond a bound as one."""
+    overdue = all_holds().filter(balance=balance).overdue_at(now).order_by("expires_at", "pk")
+    expiries = [
+        (at, remaining, 1)
+        for at, remaining in overdue.values_list("expires_at", "remaining")[:MOST_OVERDUE]
+    ]
+    if len(expiries) == MOST_OVERDUE:
+        rest = overdue[MOST_OVERDUE:].aggregate(
+            last_at=Max("expires_at"), remaining=Sum("remaining"), holds=Count("pk")
+        )
+        if rest["holds"]:
+            expiries.append((rest["last_at"], rest["remaining"], rest["holds"]))
+    steps = []
+    quantity, on_hold = balance.quantity, balance.on_hold
+    for at, remaining, operations in expiries:
+        quantity, on_hold = quantity + remaining, on_hold - remaining
+        steps.append(Step("expire", at, remaining, -remaining, quantity, on_hold, operations))
     return steps
 
 
@@ -117,7 +140,7 @@ def changes_since(balance: Balance, since: datetime, now: datetime) -> Changes:
     sums: dict[tuple[str, bool], list[int]] = {}
     for step in recent:
         total = sums.setdefault((step.kind, step.quantity_delta > 0), [0, 0, 0])
-        total[0] += 1
+        total[0] += step.operations
         total[1] += step.quantity_delta
         total[2] += step.on_hold_delta
     last = steps[-1] if steps else None

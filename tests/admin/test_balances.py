@@ -241,6 +241,42 @@ def test_the_page_tells_why_fewer_are_free_than_yesterday(viewer: Client, story:
     )
 
 
+def test_all_unrecorded_expiries_count_however_many(
+    viewer: Client, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Before the story's own is over, which the next movement would record.
+    at = datetime.now(UTC) - timedelta(minutes=62)
+    then = DatabaseLedger(clock=lambda: at)
+    for number in range(1, 5):
+        then.hold(f"lost {number}", "shop", "gold", 3, 60 * number, reference="lost")
+    monkeypatch.setattr("django_inventory.admin.history.MOST_OVERDUE", 2)
+    monkeypatch.setattr("django_inventory.admin.balance_page.MOST_OVERDUE", 3)
+
+    page = text_of(viewer.get(f"{URL}{story.balance.pk}/change/"))
+
+    # As much as without them, since all are over.
+    assert "Free 58 On hold 20 Total 78" in page
+    assert "32 fewer are free than 1 day ago: 58 now, 90 then." in page
+    assert re.search("Now, at [^A-Z]* 58 20 78", page)
+    assert "Expired holds: free again 5 +42" in page
+    assert "more than 2 holds have expired" in page
+
+
+def test_the_page_leads_to_holds_that_expired_unrecorded(viewer: Client, story: Story) -> None:
+    url = f"{URL}{story.balance.pk}/change/"
+    told = "1 hold has expired, and what it reserved is free again."
+    here = f'href="{APP}/hold/?subject=shop&amp;item=gold&amp;state='
+
+    content = viewer.get(url).content.decode()
+    assert told in content
+    assert f'{here}overdue"' in content
+    assert f'{here}expired">Expired holds: free again' in content
+    ledger.expire_holds()
+    content = viewer.get(url).content.decode()
+    assert told not in content
+    assert f'{here}expired">Expired holds: free again' in content
+
+
 def test_the_page_leaves_out_what_the_user_may_not_see(story: Story) -> None:
     url = f"{URL}{story.balance.pk}/change/"
 

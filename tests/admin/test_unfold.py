@@ -106,6 +106,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[int,
         ("records", "basket"),
         ("record", "fingerprint"),
         ("dashboard", "inventory-bar"),
+        # The theme itself shows no title.
+        ("dashboard", '<h1 class="inventory-title">Inventory dashboard</h1>'),
         ("acquire", 'name="reference"'),
         ("commit", 'name="to"'),
         ("action", 'name="hold"'),
