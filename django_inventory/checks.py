@@ -46,6 +46,15 @@ def check_settings(**_: Any) -> list[checks.CheckMessage]:
                 id="inventory.E002",
             )
         )
+    else:
+        if not callable(conf.options().get("clock", timezone.now)):
+            messages.append(
+                checks.Error(
+                    "INVENTORY['OPTIONS']['clock'] cannot be called.",
+                    hint="Give the callable itself, not its dotted path.",
+                    id="inventory.E002",
+                )
+            )
     return messages
 
 

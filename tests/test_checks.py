@@ -65,6 +65,7 @@ def settings_of(alias: str, **changes: Any) -> Iterator[None]:
         ({"OPTIONS": []}, ["inventory.E001"]),
         ({"OPTIONS": {"colour": "red"}}, ["inventory.E002"]),
         ({"OPTIONS": {"scope": " "}}, ["inventory.E002"]),
+        ({"OPTIONS": {"clock": "django.utils.timezone.now"}}, ["inventory.E002"]),
         ({"COLOUR": "red", "SIZE": 1}, ["inventory.W001", "inventory.W001"]),
         ({"OPTIONS": {"using": "nowhere"}}, ["inventory.E003"]),
         ({"BACKEND": f"{LEDGERS}.postgres.PostgresLedger"}, ["inventory.E004"]),
