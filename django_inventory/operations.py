@@ -12,7 +12,7 @@ from dataclasses import KW_ONLY, dataclass, fields
 from datetime import timedelta
 from functools import cache, lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeGuard, TypeVar
 from uuid import UUID
 
 from django_inventory.exceptions import (
@@ -41,12 +41,16 @@ __all__ = [
     "Transfer",
 ]
 
+T = TypeVar("T")
+
 MAX_IDENTIFIER_LENGTH: Final = 255
 MAX_TTL: Final = timedelta(days=36_525)
 MICROSECOND: Final = timedelta(microseconds=1)
 MAX_METADATA_BYTES: Final = 65_536
 MAX_METADATA_DEPTH: Final = 20
 DIGEST_HEX_LENGTH: Final = 16
+
+_TOO_LONG: Final = f"must have at most {MAX_METADATA_BYTES} bytes as JSON."
 
 # Control characters (Unicode Cc) and surrogates, which UTF-8 cannot carry.
 _UNSTORABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -65,6 +69,11 @@ def _is_plain(value: str) -> bool:
     )
 
 
+def _is_really(value: object, kind: type[T]) -> TypeGuard[T]:
+    """Tell whether ``value`` is one by its type; mocks and lazy objects only say that they are."""
+    return issubclass(type(value), kind)
+
+
 def check_identifier(field: str, value: object) -> str:
     """Return ``value`` as an identifier: 1-255 characters, compared exactly.
 
@@ -74,18 +83,19 @@ def check_identifier(field: str, value: object) -> str:
     """
     if type(value) is str and _is_plain(value):
         return value
-    if not isinstance(value, str):
+    if not _is_really(value, str):
         raise InvalidIdentifier(field, f"must be a string, not {type(value).__name__}.")
-    if not value:
-        raise InvalidIdentifier(field, "must not be empty.")
-    if len(value) > MAX_IDENTIFIER_LENGTH:
-        raise InvalidIdentifier(field, f"must have at most {MAX_IDENTIFIER_LENGTH} characters.")
-    if _UNSTORABLE.search(value):
-        raise InvalidIdentifier(field, "must not contain control characters or surrogates.")
-    if value != value.strip():
-        raise InvalidIdentifier(field, "must not begin or end with white space.")
     # Not str(value), which for a member of an Enum that mixes in str gives its name.
-    return str.__str__(value)
+    text = str.__str__(value)
+    if not text:
+        raise InvalidIdentifier(field, "must not be empty.")
+    if len(text) > MAX_IDENTIFIER_LENGTH:
+        raise InvalidIdentifier(field, f"must have at most {MAX_IDENTIFIER_LENGTH} characters.")
+    if _UNSTORABLE.search(text):
+        raise InvalidIdentifier(field, "must not contain control characters or surrogates.")
+    if text != text.strip():
+        raise InvalidIdentifier(field, "must not begin or end with white space.")
+    return text
 
 
 def check_subject(field: str, value: object) -> str:
@@ -96,7 +106,7 @@ def check_subject(field: str, value: object) -> str:
     Raises:
         InvalidIdentifier: as ``check_identifier``, and for an instance that is not saved.
     """
-    if isinstance(value, str):
+    if _is_really(value, str):
         return check_identifier(field, value)
     meta = getattr(value, "_meta", None)
     state = getattr(value, "_state", None)
@@ -125,9 +135,9 @@ def check_hold_id(value: object) -> UUID:
     Raises:
         InvalidIdentifier: it is neither.
     """
-    if isinstance(value, UUID):
+    if _is_really(value, UUID):
         return value
-    if isinstance(value, str):
+    if _is_really(value, str):
         try:
             return UUID(value)
         except ValueError:
@@ -141,11 +151,13 @@ def check_quantity(value: object, field: str = "quantity") -> int:
     Raises:
         InvalidQuantity: no ``int`` (a ``bool`` is none either), below 1 or above 2**63 - 1.
     """
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not _is_really(value, int) or isinstance(value, bool):
         raise InvalidQuantity(field, f"must be an int, not {type(value).__name__}.")
-    if not 1 <= value <= MAX_QUANTITY:
+    # Checked as what is stored: a subclass can compare as another number than it becomes.
+    quantity = int(value)
+    if not 1 <= quantity <= MAX_QUANTITY:
         raise InvalidQuantity(field, f"must be from 1 to {MAX_QUANTITY}.")
-    return int(value)
+    return quantity
 
 
 def check_ttl(value: object) -> timedelta:
@@ -155,9 +167,9 @@ def check_ttl(value: object) -> timedelta:
         InvalidTTL: neither of them, not above zero (at the resolution of one microsecond), or
             above 36,525 days.
     """
-    if isinstance(value, timedelta):
+    if _is_really(value, timedelta):
         ttl = value
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif (_is_really(value, int) or _is_really(value, float)) and not isinstance(value, bool):
         # Compared before it becomes a timedelta, which answers NaN, infinities and huge numbers
         # with errors of three other kinds.
         if not 0 < value <= MAX_TTL.total_seconds():
@@ -180,7 +192,7 @@ def check_reference(value: object) -> str:
     """
     if value == "":
         return ""
-    if not isinstance(value, str):
+    if not _is_really(value, str):
         raise InvalidOperation("reference", f"must be a string, not {type(value).__name__}.")
     if len(value) > MAX_IDENTIFIER_LENGTH:
         raise InvalidOperation(
@@ -191,21 +203,41 @@ def check_reference(value: object) -> str:
     return str.__str__(value)
 
 
-def _check_json(value: object, depth: int) -> None:
-    """Refuse what no database of ours would give back as it went in."""
-    if isinstance(value, str):
-        if _UNSTORABLE_IN_JSON.search(value):
-            raise InvalidOperation("metadata", "must not contain NUL or surrogates.")
-    elif isinstance(value, dict | list | tuple):
-        if depth > MAX_METADATA_DEPTH:
-            raise InvalidOperation("metadata", f"must nest at most {MAX_METADATA_DEPTH} levels.")
-        for member in value:
-            _check_json(member, depth + 1)
-        if isinstance(value, dict):
-            if not all(isinstance(name, str) for name in value):
-                raise InvalidOperation("metadata", "must have strings for names.")
-            for member in value.values():
-                _check_json(member, depth + 1)
+def _check_json(value: object) -> None:
+    """Refuse what no database of ours would give back as it went in, and what is too much.
+
+    Stops as soon as it has seen more than can fit: a few lists that hold one another many times
+    over are little in memory and without end as JSON.
+    """
+    room = MAX_METADATA_BYTES
+    pending: list[tuple[object, int]] = [(value, 1)]
+    while pending:
+        member, depth = pending.pop()
+        room -= 1
+        if _is_really(member, str):
+            room -= len(member)
+            if _UNSTORABLE_IN_JSON.search(member):
+                raise InvalidOperation("metadata", "must not contain NUL or surrogates.")
+        elif _is_really(member, int):
+            # More than a digit for every four bits.
+            room -= member.bit_length() // 4
+        elif _is_really(member, dict) or _is_really(member, list) or _is_really(member, tuple):
+            room -= len(member)
+            if room >= 0:
+                pending.extend((inner, depth + 1) for inner in _members_of(member, depth))
+        if room < 0:
+            raise InvalidOperation("metadata", _TOO_LONG)
+
+
+def _members_of(container: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
+    """Return all names and values in a container that stands ``depth`` levels deep."""
+    if depth > MAX_METADATA_DEPTH:
+        raise InvalidOperation("metadata", f"must nest at most {MAX_METADATA_DEPTH} levels.")
+    if not isinstance(container, dict):
+        return list(container)
+    if not all(isinstance(name, str) for name in container):
+        raise InvalidOperation("metadata", "must have strings for names.")
+    return [*container, *container.values()]
 
 
 def _exact_float(text: str) -> float | int:
@@ -236,15 +268,15 @@ def check_metadata(value: object) -> dict[str, Any] | None:
     """
     if value is None:
         return None
-    if not isinstance(value, dict):
+    if not _is_really(value, dict):
         raise InvalidOperation("metadata", f"must be a dict, not {type(value).__name__}.")
-    _check_json(value, depth=1)
+    _check_json(value)
     try:
         text = canonical_json(value)
     except (TypeError, ValueError) as error:
         raise InvalidOperation("metadata", "must be a JSON object.") from error
     if len(text) > MAX_METADATA_BYTES:
-        raise InvalidOperation("metadata", f"must have at most {MAX_METADATA_BYTES} bytes as JSON.")
+        raise InvalidOperation("metadata", _TOO_LONG)
     copy: dict[str, Any] = json.loads(text, parse_float=_exact_float)
     return copy
 

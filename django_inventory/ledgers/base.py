@@ -19,7 +19,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from django_inventory import signals
-from django_inventory.exceptions import InvalidOperation, InventoryError
+from django_inventory.exceptions import InvalidOperation
 from django_inventory.ids import uuid7
 from django_inventory.ledgers.batch import Request, Result
 from django_inventory.operations import (
@@ -438,12 +438,17 @@ def _notes(reference: str, metadata: Metadata, actor: Subject) -> dict[str, Any]
 
 
 def _checked(operations: Iterable[Operation]) -> list[Operation]:
-    checked = list(operations)
+    try:
+        iterator = iter(operations)
+    except TypeError as error:
+        message = f"must be operations in some order, not {type(operations).__name__}."
+        raise InvalidOperation("operations", message) from error
+    checked = list(iterator)
     for index, operation in enumerate(checked):
         if not isinstance(operation, get_args(Operation)):
-            error: InventoryError = InvalidOperation(
+            refusal = InvalidOperation(
                 "operations", f"must hold operations, not {type(operation).__name__}."
             )
-            error.index = index
-            raise error
+            refusal.index = index
+            raise refusal
     return checked

@@ -115,7 +115,7 @@ def _run_all_or_none(requests: Sequence[Request], books: KeyedBooks, outcome: Ou
         try:
             outcome.results.append(_answer(request, books, draft, outcome))
         except InventoryError as error:
-            if first_short is None:
+            if not draft.shortages:
                 error.index = index
                 raise
             # The batch is refused already; go on only to name all that is short.
@@ -134,8 +134,10 @@ def _run_each_alone(requests: Sequence[Request], books: KeyedBooks, outcome: Out
             result: Result = _answer(request, books, draft, outcome)
             outcome.draft.merge(draft)
         except InventoryError as error:
-            error.index = index
-            result = error
+            # What is debited comes first, so a shortage does, whatever else is wrong.
+            shortages = draft.shortages.values()
+            result = InsufficientQuantity(shortages) if shortages else error
+            result.index = index
         outcome.results.append(result)
 
 

@@ -254,7 +254,7 @@ class _Unpacker:
             QuantityOverflow.code: lambda: QuantityOverflow(*detail),
             HoldUnknown.code: lambda: HoldUnknown(UUID(detail[0])),
             HoldExpired.code: lambda: HoldExpired(UUID(detail[0]), self.instant(detail[1])),
-            HoldResolved.code: lambda: HoldResolved(UUID(detail[0]), detail[1]),
+            HoldResolved.code: lambda: HoldResolved(UUID(detail[0]), HoldStatus(detail[1])),
             IdempotencyConflict.code: lambda: _conflict(operation, *detail),
             InvalidQuantity.code: lambda: InvalidQuantity(
                 "quantity", f"must be at most the {detail[0]} still held."

@@ -204,6 +204,11 @@ class Post(Contract):
         with refuses(self, InvalidOperation, field="operations", index=1):
             ledger.post([make("acquire"), wrong, make("acquire", key="k2")], atomic=atomic)
 
+    @pytest.mark.parametrize("wrong", [None, 7, make("acquire")], ids=["None", "int", "operation"])
+    def test_what_is_no_iterable_is_refused(self, ledger: Ledger, wrong: Any) -> None:
+        with refuses(self, InvalidOperation, field="operations", index=None):
+            ledger.post(wrong)
+
     def test_a_receipt_is_no_operation(self, ledger: Ledger) -> None:
         receipt: Any = ledger.acquire("k", "alice", "gold", 1)
         with refuses(self, InvalidOperation, field="operations", index=0):

@@ -14,7 +14,7 @@ from django_inventory.exceptions import InsufficientQuantity, InvalidQuantity, Q
 from django_inventory.operations import Acquire, Commit, Consume, Transfer
 from django_inventory.testing.contract.calls import call, gold, hold_of, make, stock
 from django_inventory.testing.contract.journal import moves
-from django_inventory.testing.contract.refusals import assert_all_refused, refuses
+from django_inventory.testing.contract.refusals import assert_all_refused, assert_is, refuses
 from django_inventory.values import MAX_QUANTITY, BalanceSnapshot, Shortage
 
 if TYPE_CHECKING:
@@ -168,6 +168,22 @@ class Quantities(Contract):
             ledger.transfer("k3", "alice", "bob", "gold", 4)
         moved = ledger.transfer("k3", "alice", "bob", "gold", 3)
         assert moved.balances == (gold("alice", 7), gold("bob", MOST))
+
+    def test_a_transfer_of_more_than_either_balance_allows_is_told_as_short(
+        self, ledger: Ledger
+    ) -> None:
+        ledger.acquire("k1", "alice", "gold", 10)
+        ledger.acquire("k2", "bob", "gold", MOST - 3)
+        shortages = (Shortage("alice", "gold", requested=11, available=10),)
+        transfer = Transfer("k3", "alice", "bob", "gold", 11)
+        with refuses(self, InsufficientQuantity, shortages=shortages, index=0):
+            ledger.post([transfer])
+        with refuses(self, InsufficientQuantity, shortages=shortages, index=0):
+            ledger.post([transfer, Acquire("k4", "carol", "gold", 1)])
+        before = self.dump()
+        [refusal] = ledger.post([transfer], atomic=False)
+        assert_is(refusal, InsufficientQuantity, shortages=shortages, index=0)
+        assert self.dump() == before
 
     @pytest.mark.parametrize("quantity", [None, 4])
     def test_a_commit_to_a_full_balance_is_refused(
