@@ -29,7 +29,8 @@ from django_inventory.api.pagination import MAX_DIGITS
 from django_inventory.api.parsers import StrictJSONParser
 from django_inventory.api.parsing import argument_names, make_operation
 from django_inventory.api.permissions import HasVerbPermission
-from django_inventory.api.schema import InventorySchema, RouteDoc
+from django_inventory.api.route_docs import RouteDoc
+from django_inventory.api.schema import InventorySchema
 from django_inventory.api.scope import SubjectScope, subject_scope
 from django_inventory.api.serializers import show_receipt
 from django_inventory.exceptions import HoldUnknown, InvalidOperation, InventoryError

@@ -16,7 +16,7 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from django_inventory.api import filters, schema, serializers
+from django_inventory.api import filters, route_docs, serializers
 from django_inventory.api.base import InventoryViewSet
 from django_inventory.api.errors import problem_of
 from django_inventory.api.pagination import InventoryPagination, JournalPagination
@@ -48,7 +48,7 @@ STATUSES: Final = {
 class BalanceViewSet(ListModelMixin, InventoryViewSet):
     """Balances, and the verbs that change them at once."""
 
-    documentation = schema.BALANCES
+    documentation = route_docs.BALANCES
     queryset = Balance.objects.all()
     serializer_class = serializers.BalanceSerializer
     filterset_class = filters.BalanceFilterSet
@@ -86,7 +86,7 @@ class BalanceViewSet(ListModelMixin, InventoryViewSet):
 class HoldViewSet(ListModelMixin, InventoryViewSet):
     """Holds, and the verbs that place and resolve them."""
 
-    documentation = schema.HOLDS
+    documentation = route_docs.HOLDS
     queryset = Hold.objects.all()
     serializer_class = serializers.HoldSerializer
     filterset_class = filters.HoldFilterSet
@@ -142,7 +142,7 @@ class HoldViewSet(ListModelMixin, InventoryViewSet):
 class EntryViewSet(ListModelMixin, InventoryViewSet):
     """The journal."""
 
-    documentation = schema.ENTRIES
+    documentation = route_docs.ENTRIES
     queryset = Entry.objects.all()
     serializer_class = serializers.EntrySerializer
     filterset_class = filters.EntryFilterSet
@@ -161,7 +161,7 @@ class EntryViewSet(ListModelMixin, InventoryViewSet):
 class OperationViewSet(InventoryViewSet):
     """Batches."""
 
-    documentation = schema.OPERATIONS
+    documentation = route_docs.OPERATIONS
 
     def required_permissions(self) -> list[str]:
         """Return the permissions of all verbs that the batch asks for."""

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_inventory.api import patterns, serializers
+from django_inventory.api import bodies, patterns
 from django_inventory.api.errors import PROBLEM_TYPES, RequestRefused
 from django_inventory.api.examples import PROBLEMS
 from django_inventory.api.keys import HEADER, REPLAYED_HEADER, read_key
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 EVERY_PROBLEM_HAS = {"type", "title", "status", "detail", "code"}
 SINGLE = {
-    "acquire": serializers.AcquireSerializer,
-    "consume": serializers.ConsumeSerializer,
-    "transfer": serializers.TransferSerializer,
-    "hold": serializers.PlaceHoldSerializer,
-    "commit": serializers.CommitSerializer,
-    "release": serializers.ReleaseSerializer,
-    "extend": serializers.ExtendSerializer,
+    "acquire": bodies.AcquireSerializer,
+    "consume": bodies.ConsumeSerializer,
+    "transfer": bodies.TransferSerializer,
+    "hold": bodies.PlaceHoldSerializer,
+    "commit": bodies.CommitSerializer,
+    "release": bodies.ReleaseSerializer,
+    "extend": bodies.ExtendSerializer,
 }
 TAGGED = {
-    "acquire": serializers.AcquireOperationSerializer,
-    "consume": serializers.ConsumeOperationSerializer,
-    "transfer": serializers.TransferOperationSerializer,
-    "hold": serializers.HoldOperationSerializer,
-    "commit": serializers.CommitOperationSerializer,
-    "release": serializers.ReleaseOperationSerializer,
-    "extend": serializers.ExtendOperationSerializer,
+    "acquire": bodies.AcquireOperationSerializer,
+    "consume": bodies.ConsumeOperationSerializer,
+    "transfer": bodies.TransferOperationSerializer,
+    "hold": bodies.HoldOperationSerializer,
+    "commit": bodies.CommitOperationSerializer,
+    "release": bodies.ReleaseOperationSerializer,
+    "extend": bodies.ExtendOperationSerializer,
 }
 
 
