@@ -54,7 +54,7 @@ def partition() -> None:
     (sql,) = [
         block.body
         for block in read_page(ROOT / "docs/how-to/scale-out.md").blocks
-        if block.language == "sql"
+        if block.language == "postgresql"
     ]
     with connections[ALIAS].cursor() as cursor:
         # As the end of a transaction would do, with which a migration begins.
