@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from django_inventory import conf, exceptions, operations
+from django_inventory import conf, exceptions, operations, testing
 from django_inventory.ledgers import Ledger
 from docs import generate
 from tests.docs.pages import ROOT
@@ -38,6 +38,11 @@ def test_every_public_call_is_in_the_reference() -> None:
     assert len(twins) == 12
     shown = re.findall(r"Ledger\.(\w+)", page)
     assert sorted(set(calls) - set(twins)) == sorted(shown)
+
+
+def test_all_for_tests_is_in_the_reference() -> None:
+    page = (REFERENCE / "testing.md").read_text()
+    assert [name for name in testing.__all__ if f":: {name}\n" not in page] == []
 
 
 def test_every_operation_is_in_the_reference() -> None:

@@ -43,7 +43,7 @@ class LedgerContract(
 
     Subclass it in a test module, and say how your ledger is made::
 
-    class TestMyLedger(LedgerContract):
-        def make_ledger(self, clock):
-            return MyLedger(clock=clock)
+        class TestMyLedger(LedgerContract):
+            def make_ledger(self, clock):
+                return MyLedger(clock=clock)
     """
