@@ -13,6 +13,7 @@ from uuid import UUID
 from django.http import Http404
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -52,7 +53,7 @@ class BalanceViewSet(ListModelMixin, InventoryViewSet):
     queryset = Balance.objects.all()
     serializer_class = serializers.BalanceSerializer
     filterset_class = filters.BalanceFilterSet
-    pagination_class = InventoryPagination
+    pagination_class: type[BasePagination] | None = InventoryPagination
     action_permissions = {
         "list": VIEW_BALANCE,
         "retrieve": VIEW_BALANCE,
@@ -90,7 +91,7 @@ class HoldViewSet(ListModelMixin, InventoryViewSet):
     queryset = Hold.objects.all()
     serializer_class = serializers.HoldSerializer
     filterset_class = filters.HoldFilterSet
-    pagination_class = InventoryPagination
+    pagination_class: type[BasePagination] | None = InventoryPagination
     action_permissions = {
         "list": VIEW_HOLD,
         "retrieve": VIEW_HOLD,
@@ -146,7 +147,7 @@ class EntryViewSet(ListModelMixin, InventoryViewSet):
     queryset = Entry.objects.all()
     serializer_class = serializers.EntrySerializer
     filterset_class = filters.EntryFilterSet
-    pagination_class = JournalPagination
+    pagination_class: type[BasePagination] | None = JournalPagination
     action_permissions = {"list": VIEW_ENTRY, "retrieve": VIEW_ENTRY}
 
     def get_queryset(self) -> Any:
