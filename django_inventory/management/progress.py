@@ -17,10 +17,14 @@ class Progress:
 
     Call ``show`` as often as you like; it writes ten times a second at most on a terminal, and
     every ten seconds elsewhere. Call ``finish`` at the end.
+
+    Args:
+        verbosity: the command's; at 0 nothing is written.
     """
 
-    def __init__(self, stream: OutputWrapper, task: str) -> None:
+    def __init__(self, stream: OutputWrapper, task: str, verbosity: int = 1) -> None:
         self._stream = stream
+        self._is_silent = verbosity < 1
         self._task = task
         self._is_terminal = stream.isatty()
         self._started_at = self._written_at = time.monotonic()
@@ -33,7 +37,9 @@ class Progress:
             total: None where nobody knows it; then there is no bar.
         """
         now = time.monotonic()
-        if now - self._written_at < (BAR_SECONDS if self._is_terminal else LINE_SECONDS):
+        if self._is_silent or now - self._written_at < (
+            BAR_SECONDS if self._is_terminal else LINE_SECONDS
+        ):
             return
         self._written_at = now
         rate = done / (now - self._started_at)

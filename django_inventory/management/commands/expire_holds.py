@@ -108,14 +108,14 @@ class Command(BaseCommand):
         took = time.monotonic() - started_at
         if options["json"]:
             self._print_json(expired=expired, seconds=round(took, 3), stopped=stop.is_made)
-        else:
+        elif options["verbosity"]:
             stopped = ", then stopped as asked" if stop.is_made else ""
             self.stdout.write(f"{expired:,} holds expired in {took:.1f} s{stopped}.")
         self.stdout.flush()
 
     def _sweep(self, ledger: Ledger, alias: str, stop: StopRequest, options: dict[str, Any]) -> int:
         limit: int | None = options["limit"]
-        progress = Progress(cast("Any", self.stderr), "Expiring holds")
+        progress = Progress(cast("Any", self.stderr), "Expiring holds", options["verbosity"])
         total = overdue_holds(using=alias, count_limit=None).number
         expired = 0
         while not stop.is_made:

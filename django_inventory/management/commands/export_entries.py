@@ -63,23 +63,28 @@ class Command(BaseCommand):
         pages = entry_pages(entries)
         try:
             with StopRequest() as stop, self._stream(options["output"]) as stream:
-                count = self._write(pages, options["format"], stream, stop)
+                count = self._write(pages, stream, stop, options)
         except BrokenPipeError:
             # Python would complain once more when it flushes standard output at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         except OSError as error:
             raise CommandError(str(error)) from error
-        self.stderr.write(f"{count:,} entries exported.")
+        if options["verbosity"]:
+            self.stderr.write(f"{count:,} entries exported.")
 
     def _write(
-        self, pages: Iterator[list[Any]], form: str, stream: TextIO, stop: StopRequest
+        self,
+        pages: Iterator[list[Any]],
+        stream: TextIO,
+        stop: StopRequest,
+        options: dict[str, Any],
     ) -> int:
-        to_text = FORMATS[form]
-        progress = Progress(cast("Any", self.stderr), "Exporting entries")
+        to_text = FORMATS[options["format"]]
+        progress = Progress(cast("Any", self.stderr), "Exporting entries", options["verbosity"])
         is_seen = stream is cast("Any", self.stdout) and self.stdout.isatty()
         count = 0
-        if form == "csv":
+        if options["format"] == "csv":
             stream.write(csv_text([COLUMNS]))
         for page in pages:
             if stop.is_made:

@@ -95,6 +95,7 @@ class Command(BaseCommand):
         file = BalancesFile(options["file"], options["encoding"], options["delimiter"])
         counts = _Counts()
         self._as_json: bool = options["json"]
+        self._verbosity: int = options["verbosity"]
         self._batch_size: int = options["batch_size"]
         with StopRequest() as stop:
             try:
@@ -120,7 +121,7 @@ class Command(BaseCommand):
         self, file: BalancesFile, totals: Totals | None, counts: _Counts, stop: StopRequest
     ) -> None:
         """Report all that is wrong."""
-        progress = Progress(cast("Any", self.stderr), "Checking rows")
+        progress = Progress(cast("Any", self.stderr), "Checking rows", self._verbosity)
         with totals or nullcontext():
             for batch in _batches(file.rows(), self._batch_size):
                 if stop.is_made:
@@ -162,7 +163,7 @@ class Command(BaseCommand):
         *,
         each_alone: bool,
     ) -> None:
-        progress = Progress(cast("Any", self.stderr), "Importing rows")
+        progress = Progress(cast("Any", self.stderr), "Importing rows", self._verbosity)
         rows = (row for row in file.rows() if isinstance(row, Row))
         for batch in _batches(rows, self._batch_size):
             if stop.is_made:
@@ -211,7 +212,7 @@ class Command(BaseCommand):
         if self._as_json:
             facts = {"imported": counts.imported, "replayed": counts.replayed}
             self.stdout.write(json.dumps({**facts, "errors": counts.errors}))
-        else:
+        elif self._verbosity:
             self.stdout.write(
                 f"{counts.imported:,} rows imported, {counts.replayed:,} were imported before, "
                 f"{counts.errors:,} lines skipped."

@@ -67,7 +67,7 @@ class Command(BaseCommand):
                 as_json=options["json"],
             )
             return
-        progress = Progress(cast("Any", self.stderr), "Pruning records")
+        progress = Progress(cast("Any", self.stderr), "Pruning records", options["verbosity"])
         deleted = 0
         with StopRequest() as stop:
             batches = prune_records(before, using=alias, batch_size=options["batch_size"])
@@ -80,6 +80,8 @@ class Command(BaseCommand):
                 raise CommandError(msg) from error
             finally:
                 progress.finish()
+        if not options["verbosity"] and not options["json"]:
+            return
         stopped = ", then stopped as asked" if stop.is_made else ""
         self._tell(
             {"pruned": deleted, "before": before.isoformat(), "stopped": stop.is_made},
