@@ -109,6 +109,8 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": BASE_DIR / ".cache",
+        # What was found in one database is not told of another.
+        "KEY_PREFIX": str(DATABASES["default"]["NAME"]),
     },
 }
 

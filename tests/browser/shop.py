@@ -45,12 +45,13 @@ def run_in_example(program: str, database: Path) -> None:
 
 
 def make_shop(database: Path) -> None:
-    """Make tables, demo users and two days of trade, one overdue hold among it."""
+    """Make tables, demo users and two days of trade, one overdue hold among it; and verify it."""
     run_in_example(
         "from django.core.management import call_command\n"
         "call_command('migrate', verbosity=0)\n"
         "call_command('demo_users')\n"
-        "call_command('demo_trade')\n",
+        "call_command('demo_trade')\n"
+        "call_command('verify_inventory')\n",
         database,
     )
 
