@@ -30,3 +30,7 @@ class TestEveryEngine(LedgerContract):
 
     def journal(self) -> list[Line]:
         return journal(self.engine)
+
+    def assert_counts(self, **expected: int) -> None:
+        counts = self.engine.counts()
+        assert {table: counts[table] for table in expected} == expected

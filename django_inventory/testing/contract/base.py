@@ -20,7 +20,8 @@ SUBJECTS: Final = ("alice", "bob", "carol", "dave", "nobody", "zoe")
 class Contract:
     """The hooks by which a ledger is held against the contract.
 
-    ``make_ledger`` has to be overridden. ``dump`` and ``journal`` can be, for a closer look.
+    ``make_ledger`` has to be overridden. ``dump``, ``journal`` and ``assert_counts`` can be, for a
+    closer look.
     """
 
     _ledger: Ledger
@@ -44,6 +45,12 @@ class Contract:
         where this is overridden.
         """
         pytest.skip("This ledger shows no journal.")
+
+    def assert_counts(self, **expected: int) -> None:
+        """Assert how many ``balances``, ``holds``, ``entries`` and ``keys`` there are.
+
+        Here nothing: the interface of a ledger tells no such numbers.
+        """
 
     @pytest.fixture
     def clock(self) -> MovableClock:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from django_inventory.testing.contract.calls import stock
+from django_inventory.values import Receipt
+
+if TYPE_CHECKING:
+    from django_inventory.ledgers import Ledger
+    from django_inventory.testing.clocks import MovableClock
+
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
 from django_inventory.exceptions import HoldResolved, InvalidOperation, InvalidQuantity
-from django_inventory.testing.contract.calls import gold, stock
+from django_inventory.testing.contract.calls import gold
 from django_inventory.testing.contract.journal import journal, moves
 from django_inventory.testing.contract.refusals import refuses
-from django_inventory.values import HoldSnapshot, HoldStatus, Receipt
+from django_inventory.values import HoldSnapshot, HoldStatus
 
 if TYPE_CHECKING:
     from django_inventory.ledgers import Ledger
@@ -204,3 +214,34 @@ class Commits(Contract):
         ledger.commit(hold_id, **first)
         with refuses(self, HoldResolved, hold_id=hold_id, status="committed", index=0):
             ledger.commit(hold_id, **second)
+
+    @pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            ({}, {}),
+            ({}, {"quantity": 4}),
+            ({"quantity": 4}, {}),
+            ({"quantity": 3}, {"quantity": 3}),
+            ({"to": "bob"}, {"to": "bob", "quantity": 4}),
+            ({"actor": "clerk"}, {"actor": "boss"}),
+            ({"metadata": {"a": 1, "b": 2}}, {"metadata": {"b": 2, "a": 1}}),
+            ({"key": "k1"}, {}),
+            ({"key": "k1"}, {"key": "k2"}),
+        ],
+    )
+    def test_a_commit_in_the_same_way_replays(
+        self, ledger: Ledger, first: dict[str, Any], second: dict[str, Any]
+    ) -> None:
+        hold_id = stock(ledger, quantity=10, held=4)
+        receipt = ledger.commit(hold_id, **first)
+        lines = journal(self)
+        replay = ledger.commit(hold_id, **second)
+        assert replay == Receipt(
+            receipt.operation_id,
+            "commit",
+            first.get("key"),
+            receipt.balances,
+            receipt.hold,
+            replayed=True,
+        )
+        assert journal(self) == lines

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID, uuid4
 
 import pytest
 
 from django_inventory.exceptions import IdempotencyConflict
+from django_inventory.testing.contract.calls import arguments, call, stock
+from django_inventory.testing.contract.refusals import refuses
+
+if TYPE_CHECKING:
+    from django_inventory.ledgers import Ledger
+    from django_inventory.testing.clocks import MovableClock
+
+
+from dataclasses import fields
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
 from django_inventory.testing.contract.calls import (
     HOLD_VERBS,
     VERBS,
-    call,
     gold,
     hold_of,
     make,
-    stock,
 )
-from django_inventory.testing.contract.refusals import assert_is, refuses
+from django_inventory.testing.contract.refusals import assert_is
 
 if TYPE_CHECKING:
     from django_inventory.ledgers import Ledger
@@ -64,6 +72,27 @@ OTHERS: Final[dict[str, dict[str, list[Any]]]] = {
 }
 
 each_verb = pytest.mark.parametrize("verb", VERBS)
+
+
+# What each verb is called with first, and another value for each of its arguments.
+FIRST: Final[dict[str, dict[str, Any]]] = {
+    "acquire": {"quantity": 2},
+    "consume": {"quantity": 2},
+    "transfer": {"quantity": 2},
+    "hold": {"quantity": 2, "ttl": 60},
+    "commit": {"quantity": 2, "keep_remainder": True, "to": "bob"},
+    "release": {},
+    "extend": {"ttl": 60},
+}
+
+FIRST_NOTES: Final = {"reference": "order 7", "metadata": {"a": 1}, "actor": "clerk"}
+
+
+def do_first(ledger: Ledger, verb: str) -> dict[str, Any]:
+    """Call a verb with the key "k"; return its arguments."""
+    given = arguments(verb, stock(ledger), **FIRST[verb], **FIRST_NOTES)
+    assert not call(ledger, verb, **given).replayed
+    return given
 
 
 class Conflicts(Contract):
@@ -157,3 +186,30 @@ class Conflicts(Contract):
         )
         assert_is(results[1], IdempotencyConflict, key="k", fields=("quantity",), index=1)
         assert ledger.balance("alice", "gold") == gold("alice", 6)
+
+    @pytest.mark.parametrize(
+        ("verb", "field"), [(verb, field) for verb, others in OTHERS.items() for field in others]
+    )
+    def test_a_different_argument_is_named(self, ledger: Ledger, verb: str, field: str) -> None:
+        given = do_first(ledger, verb)
+        for value in OTHERS[verb][field]:
+            with refuses(self, IdempotencyConflict, key="k", fields=(field,), index=0):
+                call(ledger, verb, **{**given, field: value})
+        assert call(ledger, verb, **given).replayed
+
+    @each_verb
+    def test_all_different_arguments_are_named_in_order(self, ledger: Ledger, verb: str) -> None:
+        given = do_first(ledger, verb)
+        others = {
+            field: values[1 if len(values) > 1 else 0] for field, values in OTHERS[verb].items()
+        }
+        with refuses(self, IdempotencyConflict, key="k", fields=tuple(OTHERS[verb]), index=0):
+            call(ledger, verb, **{**given, **others})
+
+    @each_verb
+    def test_another_actor_is_no_difference(self, ledger: Ledger, verb: str) -> None:
+        given = do_first(ledger, verb)
+        before = self.dump()
+        assert call(ledger, verb, **{**given, "actor": "boss"}).replayed
+        assert call(ledger, verb, **{**given, "actor": ""}).replayed
+        assert self.dump() == before

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django_inventory.testing.contract.calls import gold, hold_of
+from django_inventory.testing.contract.journal import Line, journal
+from django_inventory.values import HoldSnapshot, HoldStatus, Receipt
+
+if TYPE_CHECKING:
+    from django_inventory.ledgers import Ledger
+    from django_inventory.testing.clocks import MovableClock
+
+
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -16,10 +27,10 @@ from django_inventory.exceptions import (
     InvalidIdentifier,
     InvalidTTL,
 )
-from django_inventory.testing.contract.calls import HOLD_VERBS, call, gold, hold_of, make, stock
-from django_inventory.testing.contract.journal import journal, moves
+from django_inventory.testing.contract.calls import HOLD_VERBS, call, make, stock
+from django_inventory.testing.contract.journal import moves
 from django_inventory.testing.contract.refusals import assert_all_refused, refuses
-from django_inventory.values import HoldSnapshot, HoldStatus, Receipt, Shortage
+from django_inventory.values import Shortage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -238,3 +249,42 @@ class Holds(Contract):
             "expired",
         ]
         assert isinstance(HoldStatus.ACTIVE, str)
+
+    def test_hold_reserves(self, ledger: Ledger, clock: MovableClock) -> None:
+        ledger.acquire("k1", "alice", "gold", 10)
+        clock.advance(seconds=5)
+        receipt = ledger.hold("k2", "alice", "gold", 4, 60)
+        hold_id = hold_of(receipt)
+        expires_at = clock.now + timedelta(seconds=60)
+        assert receipt == Receipt(
+            receipt.operation_id,
+            "hold",
+            "k2",
+            (gold("alice", 6, 4),),
+            HoldSnapshot(hold_id, "alice", "gold", 4, 4, HoldStatus.ACTIVE, expires_at),
+            replayed=False,
+        )
+        assert ledger.get_hold(hold_id) == receipt.hold
+        assert ledger.balance("alice", "gold") == gold("alice", 6, 4)
+        assert journal(self)[-1] == Line(
+            subject="alice",
+            item="gold",
+            sequence=2,
+            operation_id=receipt.operation_id,
+            kind="hold",
+            key="k2",
+            quantity_delta=-4,
+            on_hold_delta=4,
+            quantity_after=6,
+            on_hold_after=4,
+            hold_id=hold_id,
+            hold_remaining=4,
+            hold_expires_at=expires_at,
+            actor="",
+            reference="",
+            metadata=None,
+            effective_at=clock.now,
+            created_at=clock.now,
+        )
+        self.assert_counts(balances=1, holds=1, entries=2, keys=2)
+        assert hold_id.version == 7

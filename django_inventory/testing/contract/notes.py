@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from django_inventory.testing.contract.journal import journal
+
+if TYPE_CHECKING:
+    from django_inventory.ledgers import Ledger
+    from django_inventory.testing.clocks import MovableClock
+
+
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
-
-import pytest
 
 from django_inventory.exceptions import InvalidIdentifier, InvalidOperation
 from django_inventory.operations import Acquire
 from django_inventory.testing.contract.calls import VERBS, call, hold_of, make, stock
-from django_inventory.testing.contract.journal import journal
 from django_inventory.testing.contract.refusals import assert_all_refused, refuses
 
 if TYPE_CHECKING:
@@ -301,3 +310,13 @@ class Notes(Contract):
             ("extend", "asked for more time", None),
             ("commit", "order 8", {"n": 2}),
         ]
+
+    @pytest.mark.parametrize("metadata", KEPT_METADATA.values(), ids=KEPT_METADATA.keys())
+    def test_metadata_is_kept_as_it_is(self, ledger: Ledger, metadata: dict[str, Any]) -> None:
+        given = copy.deepcopy(metadata)
+        ledger.acquire("k", "alice", "gold", 1, metadata=given)
+        kept = journal(self)[0].metadata
+        assert kept == metadata
+        assert _types(kept) == _types(metadata)
+        assert given == metadata
+        assert ledger.acquire("k", "alice", "gold", 1, metadata=metadata).replayed

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from django_inventory.exceptions import (
+    InsufficientQuantity,
+)
+from django_inventory.operations import Acquire, Commit, Consume, Hold, Transfer
+from django_inventory.testing.contract.calls import gold, hold_of
+from django_inventory.testing.contract.refusals import refuses
+
+if TYPE_CHECKING:
+    from django_inventory.ledgers import Ledger
+    from django_inventory.operations import Operation
+    from django_inventory.testing.clocks import MovableClock
+
+
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -13,16 +28,14 @@ from django_inventory.exceptions import (
     HoldResolved,
     HoldUnknown,
     IdempotencyConflict,
-    InsufficientQuantity,
     InvalidOperation,
     InvalidQuantity,
     InventoryError,
     QuantityOverflow,
 )
-from django_inventory.operations import Acquire, Commit, Consume, Extend, Hold, Release, Transfer
-from django_inventory.testing.contract.calls import gold, hold_of, make, stock
+from django_inventory.operations import Extend, Release
+from django_inventory.testing.contract.calls import make, stock
 from django_inventory.testing.contract.journal import journal, moves
-from django_inventory.testing.contract.refusals import refuses
 from django_inventory.values import MAX_QUANTITY, Receipt, Shortage
 
 if TYPE_CHECKING:
@@ -368,3 +381,25 @@ class Post(Contract):
         (receipt,) = ledger.post([Release(hold_id)])
         assert isinstance(receipt, Receipt)
         assert receipt.kind == "expire"
+
+    def test_twelve_hundred_operations_are_one_batch(self, ledger: Ledger) -> None:
+        count = 1_200
+        receipts = ledger.post(
+            [Acquire(f"a{n}", f"s{n}", "gold", n + 1) for n in range(count // 2)]
+            + [Acquire(f"b{n}", "alice", f"item {n}", 1) for n in range(count // 2)]
+        )
+        assert len(receipts) == len({receipt.operation_id for receipt in receipts}) == count
+        self.assert_counts(balances=count, holds=0, entries=count, keys=count)
+        operations: list[Operation] = [
+            Transfer(f"t{n}", f"s{n}", f"s{(n + 1) % 600}", "gold", 1) for n in range(600)
+        ]
+        operations += [Hold(f"h{n}", "alice", f"item {n}", 1, MINUTE) for n in range(600)]
+        receipts = ledger.post(operations)
+        assert receipts[599].balances == (gold("s599", 600), gold("s0", 1))
+        assert [receipt.replayed for receipt in ledger.post(operations)] == [True] * count
+        ledger.post([Commit(hold_of(receipt), to="bob") for receipt in receipts[600:]])
+        assert len(ledger.balances("bob")) == 600
+        assert ledger.balances("alice") == []
+        with refuses(self, InsufficientQuantity) as caught:
+            ledger.post([Consume(f"c{n}", f"s{n}", "gold", n + 2) for n in range(600)])
+        assert len(caught.value.shortages) == 600
