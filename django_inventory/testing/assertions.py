@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 from django_inventory.ledgers import Ledger, MemoryLedger, get_ledger
 from django_inventory.ledgers.accounts import Account
@@ -10,12 +11,14 @@ from django_inventory.ledgers.base import Subject
 from django_inventory.operations import check_subject
 from django_inventory.rules import Place
 
+# For a dict whose keys are strings alone: a mapping of one type of keys is none of another.
+S = TypeVar("S", bound=Subject)
 Owned = int | tuple[int, int]
 """A free quantity, with nothing on hold; or (free quantity, quantity on hold)."""
 
 
 def assert_balances(
-    expected: Mapping[Subject, Mapping[str, Owned]], *, ledger: Ledger | None = None
+    expected: Mapping[S, Mapping[str, Owned]], *, ledger: Ledger | None = None
 ) -> None:
     """Assert all that these subjects own: items that are not named must not be owned either.
 

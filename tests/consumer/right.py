@@ -87,6 +87,8 @@ def choose_ledgers() -> list[Ledger]:
     memory = MemoryLedger(clock=clock)
     assert_type(memory.scoped("client"), MemoryLedger)
     assert_balances({"alice": {"gold": (1, 2), "axe": 1}}, ledger=memory)
+    expected: dict[str, dict[str, int]] = {"alice": {"gold": 1}}
+    assert_balances(expected, ledger=memory)
     return [memory, DatabaseLedger(using="default", scope="client"), get_ledger()]
 
 
