@@ -11,9 +11,12 @@ from typing import Any, Final, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils.module_loading import import_string
 
 DEFAULT_BACKEND: Final = "django_inventory.ledgers.DatabaseLedger"
+DEFAULT_BACKENDS: Final = {"postgresql": "django_inventory.ledgers.PostgresLedger"}
+"""By vendor of the database, where there is a better one."""
 KNOWN_SETTINGS: Final = frozenset({"API_SUBJECT_SCOPE", "BACKEND", "OPTIONS"})
 
 
@@ -35,12 +38,20 @@ def with_ledger(path: str, keywords: dict[str, Any]) -> dict[str, Any]:
     return {**_inventory(), "BACKEND": path, "OPTIONS": keywords}
 
 
-def backend() -> str:
+def backend(using: str | None = None) -> str:
     """``BACKEND``: the dotted path of the ledger's class.
 
-    Default: ``"django_inventory.ledgers.DatabaseLedger"``.
+    Default: ``"django_inventory.ledgers.PostgresLedger"`` where the ledger's database is
+    PostgreSQL, else ``"django_inventory.ledgers.DatabaseLedger"``.
+
+    Args:
+        using: the alias of the database, if it is another than ``OPTIONS`` name.
     """
-    path = _inventory().get("BACKEND", DEFAULT_BACKEND)
+    if "BACKEND" not in _inventory():
+        alias = using or options().get("using", DEFAULT_DB_ALIAS)
+        vendor = connections[alias].vendor if alias in list(connections) else ""
+        return DEFAULT_BACKENDS.get(vendor, DEFAULT_BACKEND)
+    path = _inventory()["BACKEND"]
     if not isinstance(path, str):
         msg = "INVENTORY['BACKEND'] must be a dotted path to a class."
         raise ImproperlyConfigured(msg)

@@ -16,13 +16,22 @@ from uuid import RFC_4122, UUID
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from django.test import override_settings
 
 from django_inventory import ledger
 from django_inventory.ids import uuid7
-from django_inventory.ledgers import DatabaseLedger, Ledger, MemoryLedger, get_ledger
+from django_inventory.ledgers import (
+    DatabaseLedger,
+    Ledger,
+    MemoryLedger,
+    PostgresLedger,
+    get_ledger,
+)
+from django_inventory.ledgers.choice import database_ledger
 
 MEMORY: Final = {"BACKEND": "django_inventory.ledgers.MemoryLedger"}
+DATABASE: Final = {"BACKEND": "django_inventory.ledgers.DatabaseLedger"}
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -63,6 +72,23 @@ def test_without_settings_it_is_the_database_ledger_on_the_default_database() ->
     with override_settings():
         assert type(get_ledger()) is DatabaseLedger
         assert ledger.scope == ""
+
+
+@pytest.mark.skipif("postgresql" not in connections, reason="needs a PostgreSQL in DATABASES")
+def test_without_settings_it_is_the_postgres_ledger_where_the_database_is_postgresql() -> None:
+    with override_settings(INVENTORY={"OPTIONS": {"using": "postgresql"}}):
+        assert type(get_ledger()) is PostgresLedger
+        assert type(database_ledger("default")[0]) is DatabaseLedger
+    with override_settings(INVENTORY={}):
+        assert type(database_ledger("postgresql")[0]) is PostgresLedger
+    with override_settings(INVENTORY={**DATABASE, "OPTIONS": {"using": "postgresql"}}):
+        assert type(get_ledger()) is DatabaseLedger
+        assert type(database_ledger("postgresql")[0]) is DatabaseLedger
+
+
+@override_settings(INVENTORY={"OPTIONS": {"using": "elsewhere"}})
+def test_a_database_that_is_not_there_is_left_to_the_check() -> None:
+    assert type(get_ledger()) is DatabaseLedger
 
 
 @override_settings(INVENTORY={**MEMORY, "OPTIONS": {"scope": "shop", "clock": noon}})

@@ -36,7 +36,19 @@ def get_ledger() -> Ledger:
 
 @lru_cache(maxsize=1)
 def _configured() -> Ledger:
-    path = conf.backend()
+    return ledger_class()(**conf.options())
+
+
+def ledger_class(using: str | None = None) -> type[Ledger]:
+    """Return the class that ``settings.INVENTORY`` chooses.
+
+    Args:
+        using: the alias of the database, if it is another than the configured ledger's.
+
+    Raises:
+        ImproperlyConfigured: the backend cannot be imported or is no ``Ledger``.
+    """
+    path = conf.backend(using)
     try:
         backend = import_string(path)
     except ImportError as error:
@@ -45,7 +57,7 @@ def _configured() -> Ledger:
     if not (isinstance(backend, type) and issubclass(backend, Ledger)):
         msg = f"INVENTORY['BACKEND'] is no subclass of Ledger: {path}"
         raise ImproperlyConfigured(msg)
-    return backend(**conf.options())
+    return backend
 
 
 def _forget_configured(*, setting: str, **_: Any) -> None:

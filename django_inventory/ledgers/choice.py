@@ -6,13 +6,14 @@ Owns how ``OPTIONS`` name a database and a clock. Must not read or write rows.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.utils import timezone
 
 from django_inventory import conf
-from django_inventory.ledgers import get_ledger
+from django_inventory.ledgers import get_ledger, ledger_class
 from django_inventory.ledgers.database import DatabaseLedger
 
 
@@ -35,7 +36,7 @@ def configured_now() -> datetime:
 
 
 def database_ledger(alias: str | None = None) -> tuple[DatabaseLedger, str]:
-    """Return the configured ledger and its database, or one of its class on another database.
+    """Return the configured ledger and its database, or one for another database.
 
     Args:
         alias: of the other database; None for the configured one.
@@ -54,5 +55,7 @@ def database_ledger(alias: str | None = None) -> tuple[DatabaseLedger, str]:
         msg = f"There is no database {alias!r} in DATABASES."
         raise ImproperlyConfigured(msg)
     if alias != own:
-        ledger = type(ledger)(**{**conf.options(), "using": alias})
+        # Of the chosen class, or of the one that is best for that database.
+        backend = cast("type[DatabaseLedger]", ledger_class(alias))
+        ledger = backend(**{**conf.options(), "using": alias})
     return ledger, alias

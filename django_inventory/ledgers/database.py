@@ -12,17 +12,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import connections, transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Min, Model, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from django_inventory import rules
 from django_inventory.exceptions import HoldUnknown, InventoryError, LedgerBusy
 from django_inventory.ids import uuid7
-from django_inventory.ledgers import batch
+from django_inventory.ledgers import batch, compiled
 from django_inventory.ledgers.base import Clock, Ledger
 from django_inventory.ledgers.batch import Outcome, Record, Request, Result
 from django_inventory.ledgers.retry import in_transaction
@@ -51,7 +51,7 @@ from django_inventory.ledgers.statements import (
     update_rows,
 )
 from django_inventory.models import Balance, Entry, Hold, IdempotencyRecord
-from django_inventory.operations import Commit, Extend, Release
+from django_inventory.operations import Commit, Extend, Operation, Release
 from django_inventory.rules import BalanceState, EntryState, HoldState, Place
 from django_inventory.values import BalanceSnapshot, HoldSnapshot, HoldStatus
 
@@ -64,6 +64,10 @@ HOLD_EXPIRY_INDEX: Final = "inventory_hold_by_expiry"
 SWEEP_BALANCES: Final = 200
 SWEEP_HOLDS: Final = 1_000
 """How many balances and holds the sweep takes in one transaction, at most."""
+
+
+SOME_ID: Final = UUID(int=0)
+"""In whose place a statement that is made once is given an id."""
 
 
 @dataclass(slots=True)
@@ -89,6 +93,10 @@ class _Books:
 
     def resolution(self, hold_id: UUID) -> list[EntryState]:
         return _visible(self.resolutions.get(hold_id))
+
+    def places(self) -> dict[int, Place]:
+        """Return the locked balances' names by primary key."""
+        return {locked.pk: place for place, locked in self.balances.items()}
 
     def record(self, key: str) -> Record | None:
         return self.records.get(key)
@@ -300,6 +308,10 @@ class DatabaseLedger(Ledger):
             for request in requests
             if isinstance(request.operation, Commit | Release | Extend)
         ]
+        if len(named) == len(requests) == 1 and self._lock_by_hold(requests[0].operation, books):
+            self._load_overdue(books, now)
+            self._load_resolutions(books)
+            return
         # Which balance a hold is on never changes, so that can be read before the lock.
         books.holds = self._holds(named)
         credited: set[Place] = set()
@@ -317,6 +329,37 @@ class DatabaseLedger(Ledger):
         active = [h.id for h in books.holds.values() if h.status is HoldStatus.ACTIVE]
         books.holds.update(self._locked_holds(active, books))
         self._load_overdue(books, now)
+        self._load_resolutions(books)
+
+    def _lock_by_hold(self, operation: Operation, books: _Books) -> bool:
+        """Lock the balance of the one hold that the operation names, where that is all it touches.
+
+        Returns:
+            Whether it is locked, and the hold read. If not, it may be that it could not.
+        """
+        if not isinstance(operation, Commit | Release | Extend) or (
+            isinstance(operation, Commit) and operation.to is not None
+        ):
+            return False
+        if connections[self._using].vendor == "mysql":
+            return False  # which would lock the hold too, before the balance
+        active = HoldStatus.ACTIVE.value
+        rows = compiled.select(
+            "balance by hold, locked",
+            lambda: self._locking(
+                Balance.objects.using(self._using).filter(
+                    pk=Subquery(Hold.objects.filter(pk=SOME_ID, status=active).values("balance_id"))
+                )
+            ),
+            {**self._in_place_of_some_id(operation.hold_id), active: active},
+            using=self._using,
+        )
+        self._enter(rows, books)
+        if books.balances:
+            books.holds = self._locked_holds([operation.hold_id], books)
+        return bool(books.balances)
+
+    def _load_resolutions(self, books: _Books) -> None:
         resolved = [h.id for h in books.holds.values() if h.status is not HoldStatus.ACTIVE]
         if resolved:
             # What resolved a hold is what left nothing on it.
@@ -344,16 +387,70 @@ class DatabaseLedger(Ledger):
                 self._lock_rows(through_index(by_name, BALANCE_NAME_INDEX), books)
             return
         if len(places) == 1:
-            self._make_balances(credited, now)
-            ((subject, item),) = places
-            self._lock_rows(rows.filter(subject=subject, item=item), books)
+            [place] = places
+            self._lock_balance(place, books)
+            if credited and not books.balances:
+                self._lock_made_balance(place, books, now)
             return
-        pks = self._find_balances(places)
+        pks = self._find_pair(places) if _is_pair(places) else self._find_balances(places)
         if missing := credited - pks.keys():
             pks.update(self._make_balances(missing, now))
             pks.update(self._find_balances(missing - pks.keys()))
+        if len(pks) == len(places) and _is_pair(places):
+            self._lock_pair(places, books)
+            return
         for some in chunks(sorted(pks.values())):
             self._lock_rows(rows.filter(pk__in=some).order_by("pk"), books)
+
+    def _lock_balance(self, place: Place, books: _Books) -> None:
+        """Lock one balance, if it is there, and put it in the books."""
+        rows = compiled.select(
+            "balance by name, locked",
+            lambda: self._locking(
+                Balance.objects.using(self._using).filter(subject="subject", item="item")
+            ),
+            {"subject": place[0], "item": place[1]},
+            using=self._using,
+        )
+        self._enter(rows, books)
+
+    def _lock_pair(self, places: Collection[Place], books: _Books) -> None:
+        """Lock the balances of two subjects, of one item, by primary key."""
+        (first, item), (second, _) = sorted(places)
+        rows = compiled.select(
+            "balances of two subjects, locked",
+            lambda: self._locking(
+                Balance.objects.using(self._using)
+                .filter(item="item", subject__in=["first", "second"])
+                .order_by("pk")
+            ),
+            {"item": item, "first": first, "second": second},
+            using=self._using,
+        )
+        self._enter(rows, books)
+
+    def _lock_made_balance(self, place: Place, books: _Books, now: datetime) -> None:
+        """Make one balance and put it in the books; lock it if somebody else was faster."""
+        made = self._make_balances([place], now)
+        if place in made:
+            books.balances[place] = LockedBalance(made[place], BalanceState(*place))
+        else:
+            self._lock_balance(place, books)
+
+    def _find_pair(self, places: Collection[Place]) -> dict[Place, int]:
+        """Find the balances of two subjects, of one item."""
+        (first, item), (second, _) = sorted(places)
+        rows = compiled.select(
+            "balances of two subjects",
+            lambda: (
+                Balance.objects.using(self._using)
+                .filter(item="item", subject__in=["first", "second"])
+                .values_list("pk", "subject", "item")
+            ),
+            {"item": item, "first": first, "second": second},
+            using=self._using,
+        )
+        return {(subject, item): pk for pk, subject, item in rows}
 
     def _find_balances(self, places: Collection[Place]) -> dict[Place, int]:
         found: dict[Place, int] = {}
@@ -393,16 +490,34 @@ class DatabaseLedger(Ledger):
         Locks: the rows, against other writers but not against new journal entries that refer to
         them (``FOR NO KEY UPDATE``) where the database makes the difference.
         """
+        self._enter(self._locking(rows, skip_locked=skip_locked), books)
+
+    def _locking(
+        self, rows: QuerySet[Balance], *, skip_locked: bool = False
+    ) -> QuerySet[Balance, tuple[Any, ...]]:
         features = connections[self._using].features
-        locking = rows.select_for_update(
+        return rows.select_for_update(
             no_key=features.has_select_for_no_key_update, skip_locked=skip_locked
-        )
-        for row in locking.values_list(*BALANCE_COLUMNS):
+        ).values_list(*BALANCE_COLUMNS)
+
+    def _enter(self, rows: Iterable[tuple[Any, ...]], books: _Books) -> None:
+        for row in rows:
             locked = balance_from_row(row)
             books.balances[locked.state.place] = locked
 
     def _holds(self, hold_ids: Collection[UUID]) -> dict[UUID, HoldState]:
         """Read holds, without a lock."""
+        if len(hold_ids) == 1:
+            [hold_id] = hold_ids
+            found = compiled.select(
+                "hold by id",
+                lambda: (
+                    Hold.objects.using(self._using).filter(pk=SOME_ID).values_list(*HOLD_COLUMNS)
+                ),
+                self._in_place_of_some_id(hold_id),
+                using=self._using,
+            )
+            return {row[0]: hold_from_row(row) for row in found}
         holds: dict[UUID, HoldState] = {}
         for some in chunks(sorted(set(hold_ids))):
             rows = Hold.objects.using(self._using).filter(pk__in=some)
@@ -411,16 +526,32 @@ class DatabaseLedger(Ledger):
 
     def _locked_holds(self, hold_ids: Collection[UUID], books: _Books) -> dict[UUID, HoldState]:
         """Read again holds whose balances are locked."""
+        rows = Hold.objects.using(self._using)
+        places = books.places()
+        if len(hold_ids) == 1:
+            [hold_id] = hold_ids
+            found = compiled.select(
+                "hold by id, present",
+                lambda: self._present_rows(rows.filter(pk=SOME_ID), "PRIMARY"),
+                self._in_place_of_some_id(hold_id),
+                using=self._using,
+            )
+            return {row[0]: self._held(row, places) for row in found}
         holds: dict[UUID, HoldState] = {}
         for some in chunks(sorted(hold_ids)):
-            rows = Hold.objects.using(self._using).filter(pk__in=some).order_by("pk")
-            holds.update((hold.id, hold) for hold in self._present(rows, "PRIMARY", books))
+            by_pk = rows.filter(pk__in=some).order_by("pk")
+            found = list(self._present_rows(by_pk, "PRIMARY"))
+            holds.update((row[0], self._held(row, places)) for row in found)
         return holds
 
-    def _present(
-        self, rows: QuerySet[Hold], index: str, books: _Books, limit: int | None = None
-    ) -> list[HoldState]:
-        """Return holds of locked balances as they stand now.
+    def _in_place_of_some_id(self, hold_id: UUID) -> dict[Any, Any]:
+        pk, connection = Hold._meta.pk, connections[self._using]
+        return {
+            pk.get_db_prep_value(SOME_ID, connection): pk.get_db_prep_value(hold_id, connection)
+        }
+
+    def _present_rows(self, rows: QuerySet[Hold], index: str) -> QuerySet[Hold, tuple[Any, ...]]:
+        """Return the query for holds of locked balances as they stand now, ``OWN_HOLD_COLUMNS``.
 
         Locks: on MariaDB and MySQL, the holds. Their balances' locks would do, but only a locking
         read shows the present under REPEATABLE READ. It names no other table, whose rows it would
@@ -428,11 +559,13 @@ class DatabaseLedger(Ledger):
         """
         if connections[self._using].vendor == "mysql":
             rows = through_index(rows, index).select_for_update()
-        places = {locked.pk: place for place, locked in books.balances.items()}
-        return [
-            hold_from_row((pk, *places[balance_id], *columns))
-            for pk, balance_id, *columns in rows.values_list(*OWN_HOLD_COLUMNS)[:limit]
-        ]
+        return rows.values_list(*OWN_HOLD_COLUMNS)
+
+    @staticmethod
+    def _held(row: tuple[Any, ...], places: Mapping[int, Place]) -> HoldState:
+        """Make the state of a hold of a locked balance, of ``OWN_HOLD_COLUMNS``."""
+        pk, balance_id, *columns = row
+        return hold_from_row((pk, *places[balance_id], *columns))
 
     def _load_overdue(self, books: _Books, now: datetime, *, limit: int | None = None) -> None:
         """Read the overdue holds of the locked balances whose next expiry has passed."""
@@ -441,10 +574,12 @@ class DatabaseLedger(Ledger):
             for pk, balance in books.balances.values()
             if balance.next_expiry_at is not None and balance.next_expiry_at <= now
         ]
+        places = books.places()
         for some in chunks(pks):
             rows = Hold.objects.using(self._using).filter(balance_id__in=some).overdue_at(now)
             overdue = rows.order_by("expires_at", "pk")
-            for hold in self._present(overdue, HOLD_EXPIRY_INDEX, books, limit):
+            for row in self._present_rows(overdue, HOLD_EXPIRY_INDEX)[:limit]:
+                hold = self._held(row, places)
                 books.overdue.setdefault(hold.place, []).append(hold)
 
     def _entries(self, which: Q) -> dict[UUID, list[EntryState]]:
@@ -464,7 +599,7 @@ class DatabaseLedger(Ledger):
         self._write_holds(draft, pks)
         draft.balances.update(self._settled(draft, pks))
         self._write_balances(draft.balances, pks, now)
-        Entry.objects.using(self._using).bulk_create(
+        self._insert(
             [entry_to_row(entry, pks[entry.subject, entry.item]) for entry in draft.entries]
         )
         self._delete_unused(books, used=draft.balances)
@@ -482,18 +617,22 @@ class DatabaseLedger(Ledger):
         delete_rows(Balance, unused, using=self._using)
 
     def _write_holds(self, draft: rules.Draft, pks: Mapping[Place, int]) -> None:
-        holds = Hold.objects.using(self._using)
         made = new_hold_rows(draft.entries, draft.holds, pks)
-        if made:
-            holds.bulk_create(made)
+        self._insert(made)
         made_ids = {row.pk for row in made}
         changed = [hold for hold in draft.holds.values() if hold.id not in made_ids]
         if len(changed) == 1:
             [hold] = changed
-            holds.filter(pk=hold.id).update(**changing_fields(hold))
+            compiled.update(Hold, hold.id, changing_fields(hold), using=self._using)
             return
         rows = [known_hold_row(hold, pks[hold.place]) for hold in changed]
         update_rows(rows, HOLD_CHANGING_FIELDS, using=self._using)
+
+    def _insert(self, rows: Sequence[Model]) -> None:
+        if len(rows) > compiled.FEW:
+            type(rows[0])._base_manager.using(self._using).bulk_create(rows)
+        elif rows:
+            compiled.insert(rows, using=self._using)
 
     def _settled(
         self, draft: rules.Draft, pks: Mapping[Place, int]
@@ -521,16 +660,16 @@ class DatabaseLedger(Ledger):
     def _write_balances(
         self, balances: Mapping[Place, BalanceState], pks: Mapping[Place, int], now: datetime
     ) -> None:
-        rows = Balance.objects.using(self._using)
         if len(balances) == 1:
             for place, balance in balances.items():
-                rows.filter(pk=pks[place]).update(
-                    quantity=balance.quantity,
-                    on_hold=balance.on_hold,
-                    next_expiry_at=balance.next_expiry_at,
-                    version=balance.version,
-                    updated_at=now,
-                )
+                values = {
+                    "quantity": balance.quantity,
+                    "on_hold": balance.on_hold,
+                    "next_expiry_at": balance.next_expiry_at,
+                    "version": balance.version,
+                    "updated_at": now,
+                }
+                compiled.update(Balance, pks[place], values, using=self._using)
             return
         update_rows(
             [
@@ -555,6 +694,11 @@ class DatabaseLedger(Ledger):
         """Return how many balances one statement may ask for by name."""
         is_sqlite = connections[self._using].vendor == "sqlite"
         return SQLITE_PLACES_PER_STATEMENT if is_sqlite else ROWS_PER_STATEMENT
+
+
+def _is_pair(places: Collection[Place]) -> bool:
+    """Tell whether it is one item of two subjects, as in every transfer."""
+    return len(places) == 2 and len({item for _, item in places}) == 1  # noqa: PLR2004
 
 
 def _are(places: Iterable[Place]) -> Q:

@@ -21,6 +21,8 @@ from django.db.models.sql import InsertQuery
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.models.sql.datastructures import BaseTable
 
+from django_inventory.ledgers import compiled
+
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
@@ -51,6 +53,16 @@ def insert_missing(
     if not rows:
         return []
     connection = connections[using]
+    if len(rows) <= compiled.FEW:
+        is_mysql = connection.vendor == "mysql"
+        return compiled.insert(
+            rows,
+            using=using,
+            on_conflict=OnConflict.UPDATE if is_mysql else OnConflict.IGNORE,
+            unique=unique,
+            updating=unique[:1] if is_mysql else (),
+            returning=returning,
+        )
     meta = type(rows[0])._meta
     fields = [field for field in meta.local_concrete_fields if not field.primary_key]
     on_conflict = OnConflict.IGNORE
@@ -84,6 +96,11 @@ def update_rows(rows: Sequence[Model], fields: Sequence[str], *, using: str) -> 
     Locks: the rows.
     """
     if not rows:
+        return
+    if len(rows) <= compiled.FEW:
+        compiled.insert(
+            rows, using=using, on_conflict=OnConflict.UPDATE, unique=("id",), updating=fields
+        )
         return
     features = connections[using].features
     type(rows[0])._base_manager.using(using).bulk_create(

@@ -40,19 +40,19 @@ on_portable = only_on("sqlite", "postgresql", "mariadb")
 # What each call takes on SQLite, PostgreSQL and MariaDB.
 SINGLE_CALLS: Final = {
     "acquire first-ever": (5, 5, 6),
-    "acquire": (5, 5, 5),
+    "acquire": (4, 4, 5),
     "consume": (4, 4, 5),
     "hold": (5, 5, 6),
     "transfer to new": (6, 6, 6),
     "transfer": (5, 5, 5),
-    "commit": (7, 7, 8),
-    "commit with a key": (8, 8, 9),
-    "commit a part": (7, 7, 8),
+    "commit": (6, 6, 8),
+    "commit with a key": (7, 7, 9),
+    "commit a part": (6, 6, 8),
     "commit to": (8, 8, 8),
     "commit to new": (9, 9, 9),
-    "release": (7, 7, 8),
-    "extend": (7, 7, 8),
-    "extend with a key": (8, 8, 9),
+    "release": (6, 6, 8),
+    "extend": (6, 6, 8),
+    "extend with a key": (7, 7, 9),
     "consume after expiry": (7, 7, 8),
 }
 MINUTE: Final = timedelta(minutes=1)

@@ -250,6 +250,12 @@ class UnlockedLedger(DatabaseLedger):
 
     barrier: threading.Barrier
 
+    def _lock_balance(self, place: tuple[str, str], books: Any) -> None:
+        subject, item = place
+        self._lock_rows(
+            Balance.objects.using(self.using).filter(subject=subject, item=item), books
+        )
+
     def _lock_rows(self, rows: QuerySet[Balance], books: Any, **_: bool) -> None:
         for row in rows.values_list(*BALANCE_COLUMNS):
             locked = balance_from_row(row)

@@ -212,6 +212,9 @@ class RequestOrderLedger(DatabaseLedger):
     order: tuple[str, str]
     has_met = False
 
+    def _lock_pair(self, _: object, books: Any) -> None:
+        self._lock_rows(Balance.objects.using(self.using), books)
+
     def _lock_rows(self, rows: QuerySet[Balance], books: Any, **options: bool) -> None:
         for name in self.order:
             one = Balance.objects.using(rows.db).filter(subject=name, item="gold")
