@@ -252,9 +252,7 @@ class UnlockedLedger(DatabaseLedger):
 
     def _lock_balance(self, place: tuple[str, str], books: Any) -> None:
         subject, item = place
-        self._lock_rows(
-            Balance.objects.using(self.using).filter(subject=subject, item=item), books
-        )
+        self._lock_rows(Balance.objects.using(self.using).filter(subject=subject, item=item), books)
 
     def _lock_rows(self, rows: QuerySet[Balance], books: Any, **_: bool) -> None:
         for row in rows.values_list(*BALANCE_COLUMNS):
