@@ -348,7 +348,10 @@ class DatabaseLedger(Ledger):
             "balance by hold, locked",
             lambda: self._locking(
                 Balance.objects.using(self._using).filter(
-                    pk=Subquery(Hold.objects.filter(pk=SOME_ID, status=active).values("balance_id"))
+                    # Django 6.1 wants to see that it is one.
+                    pk=Subquery(
+                        Hold.objects.filter(pk=SOME_ID, status=active).values("balance_id")[:1]
+                    )
                 )
             ),
             {**self._in_place_of_some_id(operation.hold_id), active: active},
