@@ -25,7 +25,8 @@ class _Select(NamedTuple):
     converters: Mapping[int, tuple[Iterable[Callable[..., Any]], Any]]
 
 
-# What is known, by the database's vendor and the shape of the statement.
+# What is known, by the alias of the database and the shape of the statement. Not by its vendor:
+# MariaDB and MySQL, which have the same, do not speak alike.
 _selects: dict[tuple[str, str], _Select] = {}
 _inserts: dict[tuple[object, ...], str] = {}
 _updates: dict[tuple[object, ...], str] = {}
@@ -45,12 +46,12 @@ def select(
     Locks: what the query locks.
     """
     connection = connections[using]
-    known = _selects.get((connection.vendor, name))
+    known = _selects.get((using, name))
     if known is None:
         compiler = build().query.get_compiler(using)
         sql, places = compiler.as_sql()
         converters = compiler.get_converters([column for column, *_ in compiler.select])
-        known = _selects[connection.vendor, name] = _Select(sql, places, converters)
+        known = _selects[using, name] = _Select(sql, places, converters)
     with connection.cursor() as cursor:
         cursor.execute(known.sql, [values[place] for place in known.places])
         rows: list[tuple[Any, ...]] = cursor.fetchall()
@@ -87,7 +88,12 @@ def insert(
     connection = connections[using]
     model = type(rows[0])
     fields = _inserted_fields(model, is_update="id" in unique)
-    shape = (connection.vendor, model, len(rows), on_conflict, *unique, *updating, *returning)
+    shape = (
+        (using, model, len(rows), on_conflict),
+        tuple(unique),
+        tuple(updating),
+        tuple(returning),
+    )
     sql = _inserts.get(shape)
     if sql is None:
         sql = _inserts[shape] = _insert_sql(
@@ -100,7 +106,8 @@ def insert(
     ]
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.fetchall() if " RETURNING " in sql else []
+        # A tuple of some drivers.
+        return list(cursor.fetchall()) if " RETURNING " in sql else []
 
 
 @cache
@@ -147,7 +154,7 @@ def update(model: type[Model], pk: Any, values: Mapping[Any, Any], *, using: str
     connection = connections[using]
     pk_field = model._meta.pk
     fields = [_field(model, name) for name in values]
-    shape = (connection.vendor, model, *values)
+    shape = (using, model, *values)
     sql = _updates.get(shape)
     if sql is None:
         quote = connection.ops.quote_name
