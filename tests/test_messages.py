@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -46,9 +47,14 @@ def copy(tmp_path: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str) -> str:
+    # A translator has no settings; those of the tests cannot be imported from that folder.
+    variables = {
+        name: text for name, text in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"
+    }
     finished = subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         cwd=folder,
+        env=variables,
         capture_output=True,
         text=True,
         check=False,
