@@ -25,9 +25,10 @@ class _Select(NamedTuple):
     converters: Mapping[int, tuple[Iterable[Callable[..., Any]], Any]]
 
 
-# What is known, by the alias of the database and the shape of the statement. Not by its vendor:
-# MariaDB and MySQL, which have the same, do not speak alike.
-_selects: dict[tuple[str, str], _Select] = {}
+# What is known, by the database and the shape of the statement. The database by its alias and its
+# vendor: MariaDB and MySQL, which are one vendor, do not speak alike; and what an alias stands for
+# can be changed, as tests do.
+_selects: dict[tuple[str, str, str], _Select] = {}
 _inserts: dict[tuple[object, ...], str] = {}
 _updates: dict[tuple[object, ...], str] = {}
 
@@ -46,12 +47,12 @@ def select(
     Locks: what the query locks.
     """
     connection = connections[using]
-    known = _selects.get((using, name))
+    known = _selects.get((using, connection.vendor, name))
     if known is None:
         compiler = build().query.get_compiler(using)
         sql, places = compiler.as_sql()
         converters = compiler.get_converters([column for column, *_ in compiler.select])
-        known = _selects[using, name] = _Select(sql, places, converters)
+        known = _selects[using, connection.vendor, name] = _Select(sql, places, converters)
     with connection.cursor() as cursor:
         cursor.execute(known.sql, [values[place] for place in known.places])
         rows: list[tuple[Any, ...]] = cursor.fetchall()
@@ -89,7 +90,7 @@ def insert(
     model = type(rows[0])
     fields = _inserted_fields(model, is_update="id" in unique)
     shape = (
-        (using, model, len(rows), on_conflict),
+        (using, connection.vendor, model, len(rows), on_conflict),
         tuple(unique),
         tuple(updating),
         tuple(returning),
@@ -154,7 +155,7 @@ def update(model: type[Model], pk: Any, values: Mapping[Any, Any], *, using: str
     connection = connections[using]
     pk_field = model._meta.pk
     fields = [_field(model, name) for name in values]
-    shape = (using, model, *values)
+    shape = (using, connection.vendor, model, *values)
     sql = _updates.get(shape)
     if sql is None:
         quote = connection.ops.quote_name
