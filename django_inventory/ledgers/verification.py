@@ -13,11 +13,11 @@ from dataclasses import asdict, replace
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, Sum, When
+from django.db.models import Case, Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum, When
 from django.db.models.expressions import Combinable
 from django.db.models.lookups import Exact, IsNull
 
@@ -55,6 +55,11 @@ _SIDES: Final = (
 SPLIT: Final = 2**32
 
 Mapped = Mapping[UUID, HoldFacts]
+Row = TypeVar("Row")
+
+
+class _StopAskedError(Exception):
+    """The pass is to end before its end."""
 
 
 class Verification:
@@ -66,9 +71,12 @@ class Verification:
             whose journal contradicts itself are left alone, and so are their holds.
         on_progress: called with the number of entries read and the number there were at the
             start, after each page.
+        should_stop: asked before each page, each balance that is looked at again, and each check
+            of the whole. Once it says so the pass ends there, between two transactions.
 
     Attributes:
         entries_read: how many entries the pass has read so far.
+        is_complete: whether the pass has come to its end, without being stopped.
     """
 
     def __init__(
@@ -77,11 +85,14 @@ class Verification:
         using: str = "default",
         repair: bool = False,
         on_progress: Callable[[int, int], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> None:
         self._using = using
         self._repair = repair
         self._on_progress = on_progress
+        self._should_stop = should_stop
         self.entries_read = 0
+        self.is_complete = False
         self._total = 0
         self._contradictory: set[int] = set()
 
@@ -92,21 +103,38 @@ class Verification:
         read what has been added to it since.
         """
         self.entries_read = 0
+        self.is_complete = False
         self._contradictory.clear()
         self._total = Entry.objects.using(self._using).count()
+        try:
+            yield from self._check_all_balances()
+            for check in (
+                self._check_entries_without_balance,
+                self._check_holds_without_entries,
+                self._check_notes,
+                self._check_times,
+                self._check_operations,
+                self._check_sides,
+                self._check_keys,
+            ):
+                self._heed_stop()
+                yield from check()
+        except _StopAskedError:
+            return
+        self.is_complete = True
+
+    def _heed_stop(self) -> None:
+        """Leave the pass if that is asked for: nothing is half done where this is called."""
+        if self._should_stop and self._should_stop():
+            raise _StopAskedError
+
+    # Balances and their holds ---------------------------------------------------------------
+
+    def _check_all_balances(self) -> Iterator[Mismatch]:
         after_pk = 0
         while page := self._balances(after_pk):
             after_pk = page[-1][0]
             yield from self._check_balances(page)
-        yield from self._check_entries_without_balance()
-        yield from self._check_holds_without_entries()
-        yield from self._check_notes()
-        yield from self._check_times()
-        yield from self._check_operations()
-        yield from self._check_sides()
-        yield from self._check_keys()
-
-    # Balances and their holds ---------------------------------------------------------------
 
     def _check_balances(self, page: list[tuple[Any, ...]]) -> Iterator[Mismatch]:
         suspects: list[Account] = []
@@ -124,6 +152,7 @@ class Verification:
                 holds = 0
         suspects += self._with_wrong_holds(uncompared)
         for account in suspects:
+            self._heed_stop()
             yield from in_transaction(partial(self._settle, account), self._using)
 
     def _accounts(self, page: list[tuple[Any, ...]]) -> Iterator[tuple[Account, list[Any]]]:
@@ -205,14 +234,14 @@ class Verification:
         balances = Balance.objects.using(self._using).filter(pk=OuterRef("balance_id"))
         entries = Entry.objects.using(self._using).filter(~Exists(balances))
         counts = entries.order_by("balance_id").values_list("balance_id").annotate(Count("pk"))
-        for pk, count in counts.iterator(PAGE):
+        for pk, count in self._rows(counts):
             found = f"missing, with {count} entries"
             yield _beyond_repair("journal", f"balance {pk}", "row", "there", found)
 
     def _check_holds_without_entries(self) -> Iterator[Mismatch]:
         entries = Entry.objects.using(self._using).filter(hold=OuterRef("pk"), kind="hold")
         holds = Hold.objects.using(self._using).filter(~Exists(entries)).order_by("pk")
-        for pk in holds.values_list("pk", flat=True).iterator(PAGE):
+        for pk in self._rows(holds.values_list("pk", flat=True)):
             yield _beyond_repair("hold", str(pk), "entry", "there", "missing")
 
     def _check_notes(self) -> Iterator[Mismatch]:
@@ -227,7 +256,7 @@ class Verification:
         entries = Entry.objects.using(self._using).filter(
             ~same, kind="hold", hold__pk__isnull=False
         )
-        for pk in entries.order_by("pk").values_list("pk", flat=True).iterator(PAGE):
+        for pk in self._rows(entries.order_by("pk").values_list("pk", flat=True)):
             yield from in_transaction(partial(self._settle_notes, pk), self._using)
 
     def _settle_notes(self, entry_pk: int) -> list[Mismatch]:
@@ -259,7 +288,7 @@ class Verification:
         due_at = Case(When(kind=EXPIRE, then="hold_expires_at"), default="created_at")
         entries = Entry.objects.using(self._using).exclude(effective_at=due_at)
         columns = ("balance__subject", "balance__item", "sequence", due_at, "effective_at")
-        for subject, item, sequence, *times in entries.values_list(*columns).iterator(PAGE):
+        for subject, item, sequence, *times in self._rows(entries.values_list(*columns)):
             name = f"{subject} / {item}"
             yield _beyond_repair("journal", name, f"effective_at of entry {sequence}", *times)
 
@@ -280,7 +309,7 @@ class Verification:
         moves = one_kind & Q(first_kind__in=["transfer", "commit"], count=2, total=0)
         leaves = one_kind & Q(first_kind="commit", count=1, total__lt=0)
         others = one_kind & ~Q(first_kind__in=["transfer", "commit"]) & Q(count=1)
-        for row in operations.exclude(moves | leaves | others).iterator(PAGE):
+        for row in self._rows(operations.exclude(moves | leaves | others)):
             yield _beyond_repair(
                 "operation",
                 str(row["operation_id"]),
@@ -298,7 +327,7 @@ class Verification:
         entries = Entry.objects.using(self._using)
         others = entries.filter(operation_id=OuterRef("operation_id"), pk__gt=OuterRef("pk"))
         differing = entries.filter(Exists(others), ~Exists(others.filter(same)))
-        for operation_id in differing.values_list("operation_id", flat=True).iterator(PAGE):
+        for operation_id in self._rows(differing.values_list("operation_id", flat=True)):
             sides = entries.filter(operation_id=operation_id).order_by("pk").values(*_SIDES)
             first, second = list(sides)[:2]
             for name in _SIDES:
@@ -319,7 +348,7 @@ class Verification:
         fitting = entries.filter(fits, operation_id=OuterRef("operation_id"))
         records = IdempotencyRecord.objects.using(self._using).filter(~Exists(fitting))
         columns = records.order_by("pk").values_list("scope", "key", "kind", "operation_id")
-        for scope, key, kind, operation_id in columns.iterator(PAGE):
+        for scope, key, kind, operation_id in self._rows(columns):
             name = f"{scope} / {key}"
             entry = entries.filter(operation_id=operation_id).first()
             if entry is None:
@@ -338,7 +367,12 @@ class Verification:
             return Sum(name)
         return Sum(F(name) / SPLIT) * SPLIT + Sum(F(name) % SPLIT)
 
-    # Pages ----------------------------------------------------------------------------------
+    # Pages and rows, each with a look at whether to stop -----------------------------------
+
+    def _rows(self, queryset: QuerySet[Any, Row]) -> Iterator[Row]:
+        for row in queryset.iterator(PAGE):
+            self._heed_stop()
+            yield row
 
     def _balances(self, after_pk: int) -> list[tuple[Any, ...]]:
         rows = Balance.objects.using(self._using).filter(pk__gt=after_pk).order_by("pk")
@@ -366,6 +400,7 @@ class Verification:
             after_sequence = page[-1][1]
 
     def _counted(self, page: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        self._heed_stop()
         self.entries_read += len(page)
         if self._on_progress:
             self._on_progress(self.entries_read, max(self.entries_read, self._total))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from django.core.management.base import OutputWrapper
 
@@ -16,7 +17,8 @@ class Progress:
     """Progress of one task, written to ``stream``, which is best a command's ``stderr``.
 
     Call ``show`` as often as you like; it writes ten times a second at most on a terminal, and
-    every ten seconds elsewhere. Call ``finish`` at the end.
+    every ten seconds elsewhere. The end of the ``with`` block, however it is left, ends the bar's
+    line too.
 
     Args:
         verbosity: the command's; at 0 nothing is written.
@@ -29,6 +31,17 @@ class Progress:
         self._is_terminal = stream.isatty()
         self._started_at = self._written_at = time.monotonic()
         self._is_begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.finish()
 
     def show(self, done: int, total: int | None = None) -> None:
         """Say that ``done`` of ``total`` is done, if it is time to say so again.

@@ -22,6 +22,7 @@ COMMANDS: Final = (
     "export_entries",
     "import_balances",
     "prune_idempotency_records",
+    "verify_inventory",
 )
 
 DJANGO_OPTIONS: Final = {

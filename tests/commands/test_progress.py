@@ -6,8 +6,9 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
+from django_inventory.exceptions import LedgerBusy
 from django_inventory.management import progress
 from tests.commands.conftest import configured
 from tests.contract.journal import only_on
@@ -82,6 +83,31 @@ def test_on_a_terminal_there_is_a_bar(
     # What follows begins a line of its own.
     assert terminal.getvalue().endswith("\n")
     assert terminal.getvalue().count("\n") == 1
+
+
+@only_on("sqlite")
+def test_a_failure_is_told_below_the_bar(
+    engine: Engine,
+    ledger: Ledger,
+    clock: Clock,
+    commands: list[tuple[str, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each breaks off after its first step, with the bar still standing."""
+
+    def break_off(self: progress.Progress, done: int, total: int | None = None) -> None:
+        show(self, done, total)
+        raise LedgerBusy(message)
+
+    message = "The database is busy; try again."
+    show = progress.Progress.show
+    monkeypatch.setattr(progress.Progress, "show", break_off)
+    for command in [*commands, ("verify_inventory",)]:
+        terminal = Terminal()
+        with configured(engine, clock), pytest.raises((CommandError, LedgerBusy)):
+            call_command(*command, stdout=io.StringIO(), stderr=terminal, no_color=True)
+        assert "\r" in terminal.getvalue(), command
+        assert terminal.getvalue().endswith("\n"), command
 
 
 @only_on("sqlite")

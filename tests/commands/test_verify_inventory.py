@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import signal
 from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-from django.core.management import call_command
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from django_inventory.admin.verification import last_verification
-from django_inventory.ledgers import DatabaseLedger
+from django_inventory.exceptions import LedgerBusy
+from django_inventory.ledgers import DatabaseLedger, verification
+from django_inventory.management import progress
 from django_inventory.models import Entry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
 pytestmark = pytest.mark.django_db
@@ -114,3 +119,107 @@ def test_the_dashboard_is_told_what_was_found() -> None:
     told = last_verification()
     assert told is not None
     assert (told.entries, told.mismatches, told.repaired) == (4, 1, 1)
+
+
+# What it has in common with the other commands ------------------------------------------------
+
+
+def whole_output(*options: str) -> str:
+    """Return all that was printed, to standard output and to standard error."""
+    printed = StringIO()
+    call_command("verify_inventory", *options, stdout=printed, stderr=printed, no_color=True)
+    return printed.getvalue()
+
+
+@pytest.mark.usefixtures("hold_id")
+def test_at_verbosity_0_only_what_is_wrong_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    assert "Verifying entries: 4 of 4, " in whole_output()
+    assert whole_output("--verbosity=0") == ""
+    corrupt(CORRUPTIONS["version"])
+    err = StringIO()
+    with pytest.raises(SystemExit, match=r"^1$"):
+        call_command("verify_inventory", "--verbosity=0", stdout=StringIO(), stderr=err)
+    assert err.getvalue() == ""
+    assert verify("--verbosity=0") == (1, "balance alice / sku: version is 2, not 1\n")
+
+
+def stop_at(name: str, monkeypatch: pytest.MonkeyPatch, number: int = signal.SIGTERM) -> None:
+    """Send a signal to this process when the verification first comes to that step."""
+    step: Callable[..., Any] = getattr(verification.Verification, name)
+    signals = [number]
+
+    def interrupted(*arguments: Any) -> Any:
+        if signals:
+            signal.raise_signal(signals.pop())
+        return step(*arguments)
+
+    monkeypatch.setattr(verification.Verification, name, interrupted)
+
+
+@pytest.mark.usefixtures("hold_id")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_after_the_page_in_hand(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = signal.getsignal(number)
+    monkeypatch.setattr(verification, "PAGE", 1)
+    cache.delete(verification.RESULT_CACHE_KEY)
+    stop_at("_with_wrong_holds", monkeypatch, number)
+    with pytest.raises(CommandError, match=r"^Stopped as asked after 3 entries; 0 mismatches"):
+        whole_output()
+    # Neither good news nor bad: what was there stays.
+    assert last_verification() is None
+    assert signal.getsignal(number) == handler
+
+
+@pytest.mark.usefixtures("hold_id")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "_check_entries_without_balance",
+        "_check_holds_without_entries",
+        "_check_notes",
+        "_check_times",
+        "_check_operations",
+        "_check_sides",
+    ],
+)
+def test_a_signal_is_heeded_between_the_checks_of_the_whole(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Any) -> NoReturn:
+        pytest.fail("It goes on.")
+
+    monkeypatch.setattr(verification.Verification, "_check_keys", fail)
+    stop_at(name, monkeypatch)
+    with pytest.raises(CommandError, match=r"^Stopped as asked after 4 entries"):
+        whole_output()
+
+
+@pytest.mark.usefixtures("hold_id")
+def test_what_was_repaired_before_the_signal_is_told_and_the_rest_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    corrupt("UPDATE django_inventory_balance SET version = version + 1")
+    stop_at("_settle", monkeypatch)
+    printed = StringIO()
+    with pytest.raises(CommandError, match=r"; 1 mismatches, 1 repaired until then\.$"):
+        call_command("verify_inventory", "--repair", stdout=printed, stderr=StringIO())
+    assert printed.getvalue() == "balance shop / sku: version is 4, not 3 (repaired)\n"
+    monkeypatch.undo()
+    assert verify() == (1, "balance alice / sku: version is 2, not 1\n")
+
+
+@pytest.mark.usefixtures("hold_id")
+def test_a_busy_database_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> list[Any]:
+        msg = "The database is busy; try again."
+        raise LedgerBusy(msg)
+
+    corrupt(CORRUPTIONS["version"])
+    monkeypatch.setattr(verification, "in_transaction", refuse)
+    cache.delete(verification.RESULT_CACHE_KEY)
+    with pytest.raises(CommandError, match=r"^The database is busy; try again\. Not all"):
+        whole_output("--repair")
+    assert last_verification() is None

@@ -115,19 +115,19 @@ class Command(BaseCommand):
 
     def _sweep(self, ledger: Ledger, alias: str, stop: StopRequest, options: dict[str, Any]) -> int:
         limit: int | None = options["limit"]
-        progress = Progress(cast("Any", self.stderr), "Expiring holds", options["verbosity"])
         total = overdue_holds(using=alias, count_limit=None).number
         expired = 0
-        while not stop.is_made:
-            most = options["batch_size"]
-            if limit is not None:
-                most = min(most, limit - expired)
-            step = ledger.expire_holds(limit=most) if most else 0
-            expired += step
-            progress.show(expired, max(total, expired))
-            if step < options["batch_size"]:
-                break
-        progress.finish()
+        stderr = cast("Any", self.stderr)
+        with Progress(stderr, "Expiring holds", options["verbosity"]) as progress:
+            while not stop.is_made:
+                most = options["batch_size"]
+                if limit is not None:
+                    most = min(most, limit - expired)
+                step = ledger.expire_holds(limit=most) if most else 0
+                expired += step
+                progress.show(expired, max(total, expired))
+                if step < options["batch_size"]:
+                    break
         return expired
 
     def _print_json(self, **facts: Any) -> None:

@@ -81,21 +81,21 @@ class Command(BaseCommand):
         options: dict[str, Any],
     ) -> int:
         to_text = FORMATS[options["format"]]
-        progress = Progress(cast("Any", self.stderr), "Exporting entries", options["verbosity"])
         is_seen = stream is cast("Any", self.stdout) and self.stdout.isatty()
         count = 0
         if options["format"] == "csv":
             stream.write(csv_text([COLUMNS]))
-        for page in pages:
-            if stop.is_made:
-                msg = f"Stopped as asked after {count:,} entries; the export is not complete."
-                raise CommandError(msg)
-            stream.write(to_text(page))
-            count += len(page)
-            if not is_seen:
-                progress.show(count)
+        stderr = cast("Any", self.stderr)
+        with Progress(stderr, "Exporting entries", options["verbosity"]) as progress:
+            for page in pages:
+                if stop.is_made:
+                    msg = f"Stopped as asked after {count:,} entries; the export is not complete."
+                    raise CommandError(msg)
+                stream.write(to_text(page))
+                count += len(page)
+                if not is_seen:
+                    progress.show(count)
         stream.flush()
-        progress.finish()
         return count
 
     @contextmanager

@@ -121,8 +121,10 @@ class Command(BaseCommand):
         self, file: BalancesFile, totals: Totals | None, counts: _Counts, stop: StopRequest
     ) -> None:
         """Report all that is wrong."""
-        progress = Progress(cast("Any", self.stderr), "Checking rows", self._verbosity)
-        with totals or nullcontext():
+        with (
+            totals or nullcontext(),
+            Progress(cast("Any", self.stderr), "Checking rows", self._verbosity) as progress,
+        ):
             for batch in _batches(file.rows(), self._batch_size):
                 if stop.is_made:
                     msg = "Stopped as asked; nothing was imported."
@@ -134,7 +136,6 @@ class Command(BaseCommand):
                 progress.show(counts.rows)
             if totals:
                 self._without_errors(totals.overflows(), counts)
-        progress.finish()
 
     def _without_errors(self, results: Iterable[Row | RowError], counts: _Counts) -> list[Row]:
         rows = []
@@ -163,19 +164,19 @@ class Command(BaseCommand):
         *,
         each_alone: bool,
     ) -> None:
-        progress = Progress(cast("Any", self.stderr), "Importing rows", self._verbosity)
         rows = (row for row in file.rows() if isinstance(row, Row))
-        for batch in _batches(rows, self._batch_size):
-            if stop.is_made:
-                self._fail("Stopped as asked", counts)
-            try:
-                self._post(ledger, batch, counts, each_alone=each_alone)
-            except LedgerBusy as error:
-                self._fail(str(error), counts)
-            except InventoryError as error:
-                self._fail(f"line {batch[error.index or 0].line}: {error}", counts)
-            progress.show(counts.imported + counts.replayed, counts.rows)
-        progress.finish()
+        stderr = cast("Any", self.stderr)
+        with Progress(stderr, "Importing rows", self._verbosity) as progress:
+            for batch in _batches(rows, self._batch_size):
+                if stop.is_made:
+                    self._fail("Stopped as asked", counts)
+                try:
+                    self._post(ledger, batch, counts, each_alone=each_alone)
+                except LedgerBusy as error:
+                    self._fail(str(error), counts)
+                except InventoryError as error:
+                    self._fail(f"line {batch[error.index or 0].line}: {error}", counts)
+                progress.show(counts.imported + counts.replayed, counts.rows)
 
     def _post(self, ledger: Ledger, batch: list[Row], counts: _Counts, *, each_alone: bool) -> None:
         operations = [row.operation for row in batch]

@@ -67,9 +67,12 @@ class Command(BaseCommand):
                 as_json=options["json"],
             )
             return
-        progress = Progress(cast("Any", self.stderr), "Pruning records", options["verbosity"])
         deleted = 0
-        with StopRequest() as stop:
+        stderr = cast("Any", self.stderr)
+        with (
+            StopRequest() as stop,
+            Progress(stderr, "Pruning records", options["verbosity"]) as progress,
+        ):
             batches = prune_records(before, using=alias, batch_size=options["batch_size"])
             try:
                 while not stop.is_made and (step := next(batches, None)) is not None:
@@ -78,8 +81,6 @@ class Command(BaseCommand):
             except LedgerBusy as error:
                 msg = f"{error} {deleted:,} records were deleted; run it again."
                 raise CommandError(msg) from error
-            finally:
-                progress.finish()
         if not options["verbosity"] and not options["json"]:
             return
         stopped = ", then stopped as asked" if stop.is_made else ""

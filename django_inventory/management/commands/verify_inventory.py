@@ -7,11 +7,12 @@ import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from django.core.cache import cache
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from django_inventory.exceptions import LedgerBusy
 from django_inventory.ledgers.choice import configured_alias
 from django_inventory.ledgers.verification import RESULT_CACHE_KEY, Mismatch, Verification
 from django_inventory.management.arguments import (
@@ -20,6 +21,7 @@ from django_inventory.management.arguments import (
     chosen_ledger,
 )
 from django_inventory.management.progress import Progress
+from django_inventory.management.stopping import StopRequest
 
 
 class Command(BaseCommand):
@@ -30,7 +32,9 @@ class Command(BaseCommand):
         "concern it, and print what differs. Also checked: that each balance's entries are "
         "numbered 1, 2, 3, ... and continue one another, that no operation makes or loses "
         "anything, and that each idempotency key stands for an operation that is there. Safe to "
-        "run while the ledger is at work. Exit status 1 if anything differs, repaired or not."
+        "run while the ledger is at work. Exit status 1 if anything differs, repaired or not. "
+        "SIGTERM or Ctrl-C ends it after the page in hand, with status 1, since not all is "
+        "verified; what is repaired stays repaired."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -48,31 +52,55 @@ class Command(BaseCommand):
     def handle(self, *_: str, **options: Any) -> None:
         """Verify, print and exit."""
         alias = chosen_ledger(options["database"])[1]
-        progress = Progress(self.stderr, "Verifying entries")
-        verification = Verification(
-            using=alias, repair=options["repair"], on_progress=progress.show
-        )
-        count = repaired = 0
-        for mismatch in verification.mismatches():
-            progress.finish()
-            self._print(mismatch, as_json=options["json"])
-            count += 1
-            repaired += mismatch.is_repaired
-        progress.finish()
-        summary = f"{verification.entries_read:,} entries verified, {count} mismatches"
-        if options["repair"]:
-            summary += f", {repaired} repaired"
-        self.stderr.write(f"{summary}.", self.style.ERROR if count else self.style.SUCCESS)
+        with (
+            StopRequest() as stop,
+            Progress(
+                cast("Any", self.stderr), "Verifying entries", options["verbosity"]
+            ) as progress,
+        ):
+            verification = Verification(
+                using=alias,
+                repair=options["repair"],
+                on_progress=progress.show,
+                should_stop=lambda: stop.is_made,
+            )
+            result = self._verify(verification, progress, as_json=options["json"])
+        if not verification.is_complete:
+            msg = (
+                f"Stopped as asked after {result['entries']:,} entries; "
+                f"{_found(result, options)} until then."
+            )
+            raise CommandError(msg)
+        if options["verbosity"]:
+            style = self.style.ERROR if result["mismatches"] else self.style.SUCCESS
+            summary = f"{result['entries']:,} entries verified, {_found(result, options)}."
+            self.stderr.write(summary, style)
         if alias == configured_alias():
-            result = {
-                "finished_at": datetime.now(UTC).isoformat(),
-                "entries": verification.entries_read,
-                "mismatches": count,
-                "repaired": repaired,
-            }
-            cache.set(RESULT_CACHE_KEY, result, timeout=None)
-        if count:
+            finished_at = datetime.now(UTC).isoformat()
+            cache.set(RESULT_CACHE_KEY, {"finished_at": finished_at, **result}, timeout=None)
+        if result["mismatches"]:
             sys.exit(1)
+
+    def _verify(
+        self, verification: Verification, progress: Progress, *, as_json: bool
+    ) -> dict[str, int]:
+        """Print the mismatches, and return how many there are of what."""
+        count = repaired = 0
+        try:
+            for mismatch in verification.mismatches():
+                progress.finish()
+                self._print(mismatch, as_json=as_json)
+                count += 1
+                repaired += mismatch.is_repaired
+        except LedgerBusy as error:
+            msg = f"{error} Not all is verified; what was repaired until then stays."
+            raise CommandError(msg) from error
+        return {"entries": verification.entries_read, "mismatches": count, "repaired": repaired}
 
     def _print(self, mismatch: Mismatch, *, as_json: bool) -> None:
         self.stdout.write(json.dumps(asdict(mismatch)) if as_json else str(mismatch))
+
+
+def _found(result: dict[str, int], options: dict[str, Any]) -> str:
+    repaired = f", {result['repaired']} repaired" if options["repair"] else ""
+    return f"{result['mismatches']} mismatches{repaired}"
