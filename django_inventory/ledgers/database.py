@@ -25,7 +25,7 @@ from django_inventory.ids import uuid7
 from django_inventory.ledgers import batch, compiled
 from django_inventory.ledgers.base import Clock, Ledger
 from django_inventory.ledgers.batch import Outcome, Record, Request, Result
-from django_inventory.ledgers.retry import in_transaction
+from django_inventory.ledgers.retry import in_transaction, read
 from django_inventory.ledgers.rows import (
     BALANCE_COLUMNS,
     ENTRY_COLUMNS,
@@ -175,7 +175,7 @@ class DatabaseLedger(Ledger):
         after_pk = 0
         while limit is None or expired < limit:
             most = SWEEP_HOLDS if limit is None else min(SWEEP_HOLDS, limit - expired)
-            pks = self._overdue_balances(now, after_pk)
+            pks = read(partial(self._overdue_balances, now, after_pk), self._using)
             if not pks:
                 break
             step = in_transaction(partial(self._sweep_in_block, pks, now, most), self._using)
@@ -374,8 +374,23 @@ class DatabaseLedger(Ledger):
     def _lock_balances(
         self, places: set[Place], credited: set[Place], books: _Books, now: datetime
     ) -> None:
+        """Lock the balances, having made those that are missing and credited.
+
+        Raises:
+            LedgerBusy: one was missing when it was looked for, and is there now that the others
+                are locked. Whoever made it may have filled it from those, so it is not empty.
+        """
         if not places:
             return
+        self._lock_what_is_there(places, credited, books, now)
+        missing = places - books.balances.keys()
+        if len(places) > 1 and missing and self._find_balances(missing):
+            msg = "A balance was made while this call waited for another one; start it over."
+            raise LedgerBusy(msg)
+
+    def _lock_what_is_there(
+        self, places: set[Place], credited: set[Place], books: _Books, now: datetime
+    ) -> None:
         rows = Balance.objects.using(self._using)
         if connections[self._using].vendor == "mysql":
             found = self._find_balances(places).keys()

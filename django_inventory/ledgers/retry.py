@@ -134,6 +134,14 @@ def retried(work: Callable[[], T], using: str) -> T:
     return _retried(work, using, may_be_done=lambda: True)
 
 
+def read(work: Callable[[], T], using: str) -> T:
+    """Return what ``work`` returns, which only reads; tried again as in ``retried``.
+
+    A connection that is lost is no question here: reading twice does nothing twice.
+    """
+    return _retried(work, using, may_be_done=lambda: False)
+
+
 def _retried(work: Callable[[], T], using: str, *, may_be_done: Callable[[], bool]) -> T:
     connection = connections[using]
     began_at = time.monotonic()

@@ -20,13 +20,15 @@ LANGUAGE sql IMMUTABLE ROWS 1000 AS $$
 $$;
 
 -- Take all locks of a batch in the one order. Returns the ids of the balances made for it, and
--- whether each of its keys is new and no two are the same.
+-- whether each of its keys is new and no two are the same; and who owns nothing of what it is to give,
+-- as subject and item joined by the character "unit separator" (31).
 CREATE FUNCTION @schema@.django_inventory_prepare(
     p_operations jsonb,
     p_scope text,
     p_now timestamptz,
     OUT made bigint[],
-    OUT are_all_new boolean
+    OUT are_all_new boolean,
+    OUT absent text[]
 )
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -35,6 +37,8 @@ DECLARE
     is_credited boolean[];
     claimed bigint;
     known text[];
+    v_locked bigint;
+    v_there bigint;
 BEGIN
     INSERT INTO @schema@.django_inventory_idempotencyrecord
         (scope, key, kind, fingerprint, operation_id, created_at)
@@ -102,7 +106,7 @@ BEGIN
     )
     SELECT array_agg(inserted.id) INTO made FROM inserted;
 
-    PERFORM FROM (
+    SELECT count(*) INTO v_locked FROM (
         SELECT b.id
         FROM @schema@.django_inventory_balance b
         JOIN unnest(subjects, items) p (subject, item)
@@ -110,6 +114,19 @@ BEGIN
         ORDER BY b.id
         FOR NO KEY UPDATE OF b
     ) locked;
+    IF v_locked < cardinality(subjects) THEN
+        SELECT count(b.id),
+               array_agg(p.subject || chr(31) || p.item) FILTER (WHERE b.id IS NULL)
+        INTO v_there, absent
+        FROM unnest(subjects, items) p (subject, item)
+        LEFT JOIN @schema@.django_inventory_balance b
+            ON b.subject = p.subject AND b.item = p.item;
+        -- Whoever made it may have filled it from those that are locked now, so it is not empty.
+        IF v_there > v_locked THEN
+            RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
+                MESSAGE = 'a balance was made while this call waited for another one';
+        END IF;
+    END IF;
 END
 $$;
 
@@ -303,11 +320,12 @@ DECLARE
     preparation record;
     answers json[];
     bulk json;
+    v_is_absent boolean;
     v_code text;
     v_detail text;
 BEGIN
     preparation := @schema@.django_inventory_prepare(p_operations, p_scope, p_now);
-    IF preparation.are_all_new THEN
+    IF preparation.are_all_new AND preparation.absent IS NULL THEN
         bulk := @schema@.django_inventory_bulk(p_operations, p_now);
         IF bulk IS NOT NULL THEN
             RETURN bulk;
@@ -320,11 +338,14 @@ BEGIN
             jsonb_populate_record(NULL::@schema@.django_inventory_operation, o.value) r
         ORDER BY o.ordinality
     LOOP
+        v_is_absent := op.subject || chr(31) || op.item = ANY (preparation.absent);
         IF p_is_atomic THEN
-            answers := answers || @schema@.django_inventory_do(op, p_scope, p_now, true);
+            answers := answers || @schema@.django_inventory_do(
+                op, p_scope, p_now, true, v_is_absent);
         ELSE
             BEGIN
-                answers := answers || @schema@.django_inventory_do(op, p_scope, p_now, true);
+                answers := answers || @schema@.django_inventory_do(
+                    op, p_scope, p_now, true, v_is_absent);
             EXCEPTION WHEN SQLSTATE 'DI001' THEN
                 GET STACKED DIAGNOSTICS v_code = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL;
                 answers := answers || json_build_object('code', v_code, 'detail', v_detail::json);

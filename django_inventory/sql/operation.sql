@@ -338,8 +338,14 @@ BEGIN
             RETURN array_to_json(
                 @schema@.django_inventory_answer_resolved(op, stored) || answer);
         ELSIF v_are_overdue THEN
-            answer := answer || @schema@.django_inventory_expire(hold.balance_id, p_now, NULL)
-                || @schema@.django_inventory_expire(v_taker_id, p_now, NULL);
+            -- Not where somebody has resolved the hold in the meantime: then this call changes nothing.
+            IF EXISTS (
+                SELECT FROM @schema@.django_inventory_hold h
+                WHERE h.id = op.hold AND h.status = 'active'
+            ) THEN
+                answer := answer || @schema@.django_inventory_expire(hold.balance_id, p_now, NULL)
+                    || @schema@.django_inventory_expire(v_taker_id, p_now, NULL);
+            END IF;
             CONTINUE;
         END IF;
 
@@ -440,12 +446,14 @@ END
 $$;
 
 -- Do one operation, its key included. Returns [receipt, expired holds, ...]. p_is_claimed: the batch has
--- inserted its keys already.
+-- inserted its keys already. p_is_absent: the batch has found that the giver owns nothing, and has no
+-- lock on that. Then nothing is looked up, since somebody may have made its balance by now.
 CREATE FUNCTION @schema@.django_inventory_do(
     op @schema@.django_inventory_operation,
     p_scope text,
     p_now timestamptz,
-    p_is_claimed boolean
+    p_is_claimed boolean,
+    p_is_absent boolean
 ) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -468,6 +476,9 @@ BEGIN
     END IF;
     IF op.key IS NOT NULL AND v_claimed_by IS DISTINCT FROM op.id THEN
         RETURN @schema@.django_inventory_answer_known(op, p_scope);
+    ELSIF p_is_absent THEN
+        PERFORM @schema@.django_inventory_refuse('insufficient_quantity', json_build_array(
+            op.subject, op.item, op.quantity, 0));
     ELSIF op.hold IS NULL THEN
         RETURN CASE op.kind
             WHEN 'transfer' THEN @schema@.django_inventory_transfer(op, p_now)
@@ -503,7 +514,8 @@ DECLARE
     v_code text;
     v_detail text;
 BEGIN
-    RETURN @schema@.django_inventory_do(op, coalesce(fields[1], ''), fields[2]::timestamptz, false);
+    RETURN @schema@.django_inventory_do(
+        op, coalesce(fields[1], ''), fields[2]::timestamptz, false, false);
 EXCEPTION
     WHEN SQLSTATE 'DI001' THEN
         GET STACKED DIAGNOSTICS v_code = MESSAGE_TEXT, v_detail = PG_EXCEPTION_DETAIL;

@@ -1,0 +1,227 @@
+"""Calls that find a balance absent while they wait for the lock on another one.
+
+A lock can only be had on what is there. So whoever makes the balance meanwhile, and fills it from
+the other one, must not be half seen: what is asked for is somewhere at every moment.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from django.db import connections, transaction
+
+from django_inventory.exceptions import InsufficientQuantity, LedgerBusy
+from django_inventory.ledgers import retry
+from django_inventory.operations import Acquire, Consume, Transfer
+from django_inventory.values import Receipt, Shortage
+from tests.contract.calls import hold_of
+from tests.contract.conftest import FUNCTIONS
+from tests.contract.engines import Clock
+from tests.contract.journal import only_on
+from tests.contract.races import Rivals, assert_sound, receipts_of, watch_conflicts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.db import DatabaseError
+
+    from django_inventory.ledgers import Ledger
+    from django_inventory.operations import Operation
+    from tests.contract.conftest import RunThreads
+    from tests.contract.engines import Engine
+
+SECOND = timedelta(seconds=1)
+on_servers = only_on("postgresql", FUNCTIONS, "mariadb")
+BATCH: list[Operation] = [Consume("ann", "ann", "gold", 3), Consume("bob", "bob", "gold", 3)]
+MAKING: list[Operation] = [*BATCH, Acquire("zoe", "zoe", "gold", 1)]
+"""Also makes a balance, where MariaDB is led in another way."""
+each_way = pytest.mark.parametrize("batch", [BATCH, MAKING], ids=["plain", "making"])
+
+
+@pytest.fixture
+def conflicts(monkeypatch: pytest.MonkeyPatch) -> list[DatabaseError]:
+    """Every deadlock and the like that the ledger meets, retried or not."""
+    return watch_conflicts(monkeypatch)
+
+
+@pytest.fixture
+def ledger(engine: Engine, clock: Clock) -> Ledger:
+    """A ledger in a scope of its own.
+
+    MariaDB locks the neighbours of a key that was just deleted, by the test before, where it is
+    inserted again. Then a call would wait there, and not for a balance.
+    """
+    return engine.make_ledger(clock=clock, scope=uuid4().hex)
+
+
+def waiting_for(
+    engine: Engine,
+    run_threads: RunThreads,
+    before: Callable[[], object],
+    call: Callable[[], object],
+    *,
+    meanwhile: Callable[[], object] | None = None,
+) -> object:
+    """Return what comes of a call that waits for a transaction to end, or raise it.
+
+    Args:
+        before: what the transaction does before the call begins.
+        meanwhile: what it does when the call waits.
+    """
+    is_done = threading.Event()
+    rivals = Rivals(engine, begin=is_done)
+
+    def hold_up() -> object:
+        with transaction.atomic(using=engine.alias):
+            before()
+            is_done.set()
+            rivals.wait_until_stuck(1)
+            if meanwhile is not None:
+                meanwhile()
+        return None
+
+    calls: list[Callable[[], object]] = [hold_up, partial(rivals.call, call)]
+    held_up, outcome = run_threads(calls)
+    for one in (held_up, outcome):
+        if isinstance(one, BaseException):
+            raise one
+    return outcome
+
+
+@on_servers
+@each_way
+def test_what_was_moved_while_a_batch_waited_is_found(
+    batch: list[Operation], engine: Engine, ledger: Ledger, run_threads: RunThreads
+) -> None:
+    ledger.acquire("stock", "bob", "gold", 3)
+    outcomes = waiting_for(
+        engine,
+        run_threads,
+        partial(ledger.transfer, "move", "bob", "ann", "gold", 3),
+        partial(ledger.post, batch, atomic=False),
+    )
+    assert isinstance(outcomes, list)
+    at_ann, at_bob = outcomes[:2]
+    assert isinstance(at_ann, Receipt)
+    assert isinstance(at_bob, InsufficientQuantity)
+    assert at_bob.shortages == (Shortage("bob", "gold", 3, 0),)
+    assert ledger.balances("ann") == ledger.balances("bob") == []
+    assert_sound(engine)
+
+
+@on_servers
+@each_way
+def test_a_refusal_names_no_balance_that_was_filled_while_it_waited(
+    batch: list[Operation], engine: Engine, ledger: Ledger, run_threads: RunThreads
+) -> None:
+    ledger.acquire("stock", "bob", "gold", 3)
+    with pytest.raises(InsufficientQuantity) as refusal:
+        waiting_for(
+            engine,
+            run_threads,
+            partial(ledger.transfer, "move", "bob", "ann", "gold", 3),
+            partial(ledger.post, batch),
+        )
+    assert refusal.value.shortages == (Shortage("bob", "gold", 3, 0),)
+    assert [ledger.balance(name, "gold").quantity for name in ("ann", "bob")] == [3, 0]
+    assert_sound(engine)
+
+
+@on_servers
+def test_inside_a_transaction_of_the_callers_it_starts_over_itself(
+    engine: Engine, ledger: Ledger, run_threads: RunThreads
+) -> None:
+    """As after a deadlock: what the caller read before may be untrue by now."""
+    ledger.acquire("stock", "bob", "gold", 3)
+
+    def consume() -> object:
+        with transaction.atomic(using=engine.alias):
+            return ledger.post(MAKING, atomic=False)
+
+    with pytest.raises(LedgerBusy):
+        waiting_for(
+            engine,
+            run_threads,
+            partial(ledger.transfer, "move", "bob", "ann", "gold", 3),
+            consume,
+        )
+    assert [ledger.balance(name, "gold").quantity for name in ("ann", "bob")] == [3, 0]
+    assert engine.counts()["keys"] == 2
+    assert_sound(engine)
+
+
+@on_servers
+def test_a_balance_that_stays_absent_costs_no_second_try(
+    engine: Engine, ledger: Ledger, run_threads: RunThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.acquire("stock", "bob", "gold", 3)
+    monkeypatch.setattr(retry, "MAX_ATTEMPTS", 1)
+    outcomes = waiting_for(
+        engine,
+        run_threads,
+        partial(ledger.transfer, "move", "bob", "carl", "gold", 3),
+        partial(ledger.post, [*BATCH, Transfer("t", "ann", "bob", "gold", 1)], atomic=False),
+    )
+    assert isinstance(outcomes, list)
+    assert [type(outcome) for outcome in outcomes] == [InsufficientQuantity] * 3
+    assert engine.counts()["keys"] == 2
+    assert_sound(engine)
+
+
+@only_on("postgresql", FUNCTIONS)
+def test_a_batch_does_not_act_on_a_balance_that_it_could_not_lock(
+    engine: Engine, ledger: Ledger, run_threads: RunThreads, conflicts: list[DatabaseError]
+) -> None:
+    """The batch has its locks, and waits for the journal, when somebody else makes "ann"."""
+
+    def lock_journal() -> None:
+        with connections[str(engine.alias)].cursor() as cursor:
+            cursor.execute("LOCK TABLE django_inventory_entry IN SHARE ROW EXCLUSIVE MODE")
+
+    batch = [
+        Acquire("bob", "bob", "gold", 1),
+        Consume("ann", "ann", "gold", 1),
+        Transfer("to bob", "ann", "bob", "gold", 1),
+    ]
+    outcomes = waiting_for(
+        engine,
+        run_threads,
+        lock_journal,
+        partial(ledger.post, batch, atomic=False),
+        meanwhile=partial(ledger.acquire, "new", "ann", "gold", 5),
+    )
+    assert isinstance(outcomes, list)
+    assert len(receipts_of(outcomes)) == 1
+    assert [type(outcome) for outcome in outcomes[1:]] == [InsufficientQuantity] * 2
+    assert [ledger.balance(name, "gold").quantity for name in ("ann", "bob")] == [5, 1]
+    assert_sound(engine)
+    assert conflicts == []
+
+
+@on_servers
+@pytest.mark.parametrize("receiver", [None, "carl"])
+def test_a_commit_that_is_a_replay_after_its_wait_records_no_expiry(
+    receiver: str | None, engine: Engine, ledger: Ledger, clock: Clock, run_threads: RunThreads
+) -> None:
+    """It changes nothing, so nor does it record what is overdue by its own clock."""
+    ledger.post([Acquire(f"stock {name}", name, "gold", 5) for name in ("bob", "carl")])
+    hold_id = hold_of(ledger.hold("h", "bob", "gold", 1, 60 * SECOND))
+    ledger.hold("short", "bob", "gold", 1, SECOND)
+    later = Clock()
+    later.set(clock.now + 2 * SECOND)
+    receipt = waiting_for(
+        engine,
+        run_threads,
+        partial(ledger.commit, hold_id, to=receiver),
+        partial(engine.make_ledger(clock=later).commit, hold_id, to=receiver),
+    )
+    assert isinstance(receipt, Receipt)
+    assert receipt.replayed
+    kinds = [entry["kind"] for entry in engine.dump()["entries"]]
+    assert "expire" not in kinds
+    assert_sound(engine)
