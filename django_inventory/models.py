@@ -13,10 +13,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from django_inventory.arguments import MAX_IDENTIFIER_LENGTH
 from django_inventory.exceptions import EntryImmutable
 from django_inventory.fields import ExactCharField
 from django_inventory.ids import uuid7
-from django_inventory.operations import MAX_IDENTIFIER_LENGTH
 from django_inventory.querysets import BalanceQuerySet, EntryQuerySet, HoldQuerySet
 from django_inventory.values import MAX_QUANTITY, HoldStatus
 

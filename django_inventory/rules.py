@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+from django_inventory.arguments import canonical_json
 from django_inventory.exceptions import (
     HoldExpired,
     HoldResolved,
@@ -30,7 +31,6 @@ from django_inventory.operations import (
     Operation,
     Release,
     Transfer,
-    canonical_json,
 )
 from django_inventory.values import (
     MAX_QUANTITY,

@@ -32,9 +32,9 @@ from django_inventory.admin.readonly import (
     page_url,
 )
 from django_inventory.admin.verification import is_cache_shared, last_verification
+from django_inventory.arguments import check_identifier
 from django_inventory.exceptions import InvalidIdentifier
 from django_inventory.health import overdue_holds
-from django_inventory.operations import check_identifier
 
 if TYPE_CHECKING:
     from django.contrib.admin import AdminSite

@@ -28,9 +28,9 @@ from django_inventory.admin.filters import (
 from django_inventory.admin.journal import actor_names, other_ends
 from django_inventory.admin.periods import PeriodFilter
 from django_inventory.admin.readonly import InventoryChangeList, ReadOnlyAdmin, Tool, page_url
+from django_inventory.arguments import check_hold_id
 from django_inventory.exceptions import InvalidIdentifier
 from django_inventory.models import Entry
-from django_inventory.operations import check_hold_id
 
 
 def add_names(entries: Sequence[Any]) -> None:

@@ -17,8 +17,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_inventory.admin.readonly import all_holds, now_of
+from django_inventory.arguments import check_hold_id, check_identifier
 from django_inventory.exceptions import InvalidIdentifier
-from django_inventory.operations import check_hold_id, check_identifier
 from django_inventory.querysets import BalanceQuerySet, HoldQuerySet
 from django_inventory.values import HoldStatus
 

@@ -32,16 +32,10 @@ from django_inventory.admin.movements import (
     quantity_field,
 )
 from django_inventory.admin.readonly import ReadOnlyAdmin, all_holds, now_of, page_url
+from django_inventory.arguments import MAX_IDENTIFIER_LENGTH, check_hold_id
 from django_inventory.exceptions import InvalidIdentifier, InvalidOperation, InventoryError
 from django_inventory.ledgers.choice import configured_alias
-from django_inventory.operations import (
-    MAX_IDENTIFIER_LENGTH,
-    Commit,
-    Extend,
-    Operation,
-    Release,
-    check_hold_id,
-)
+from django_inventory.operations import Commit, Extend, Operation, Release
 from django_inventory.values import Receipt
 
 if TYPE_CHECKING:

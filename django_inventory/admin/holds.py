@@ -35,9 +35,9 @@ from django_inventory.admin.readonly import (
     all_entries,
     page_url,
 )
+from django_inventory.arguments import check_hold_id
 from django_inventory.exceptions import InvalidIdentifier
 from django_inventory.models import Hold
-from django_inventory.operations import check_hold_id
 
 SHOWN_ENTRIES: Final = 100
 

@@ -25,16 +25,10 @@ from django.views.decorators.http import require_http_methods
 from django_inventory import ledger
 from django_inventory.admin import wording
 from django_inventory.admin.readonly import ReadOnlyAdmin, all_balances, page_url
+from django_inventory.arguments import MAX_IDENTIFIER_LENGTH
 from django_inventory.exceptions import IdempotencyConflict, InvalidOperation, InventoryError
 from django_inventory.ledgers.choice import configured_alias
-from django_inventory.operations import (
-    MAX_IDENTIFIER_LENGTH,
-    Acquire,
-    Consume,
-    Hold,
-    Operation,
-    Transfer,
-)
+from django_inventory.operations import Acquire, Consume, Hold, Operation, Transfer
 from django_inventory.values import MAX_QUANTITY, BalanceSnapshot, Receipt
 
 if TYPE_CHECKING:

@@ -33,10 +33,11 @@ from django_inventory.api.route_docs import RouteDoc
 from django_inventory.api.schema import InventorySchema
 from django_inventory.api.scope import SubjectScope, subject_scope
 from django_inventory.api.serializers import show_receipt
+from django_inventory.arguments import check_subject
 from django_inventory.exceptions import HoldUnknown, InvalidOperation, InventoryError
 from django_inventory.ledgers.choice import configured_alias, configured_now
 from django_inventory.models import Hold
-from django_inventory.operations import Operation, check_subject
+from django_inventory.operations import Operation
 
 if TYPE_CHECKING:
     from uuid import UUID

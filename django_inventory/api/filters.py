@@ -24,9 +24,9 @@ from rest_framework.settings import api_settings
 
 from django_inventory.api.errors import RequestRefused
 from django_inventory.api.patterns import IDENTIFIER_SCHEMA, TEXT_SCHEMA
+from django_inventory.arguments import check_hold_id, check_identifier, check_reference
 from django_inventory.exceptions import InvalidOperation
 from django_inventory.models import KINDS
-from django_inventory.operations import check_hold_id, check_identifier, check_reference
 from django_inventory.values import HoldStatus
 
 M = TypeVar("M", bound=Model)

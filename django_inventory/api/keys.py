@@ -12,8 +12,8 @@ import re
 from typing import Final
 
 from django_inventory.api.errors import RequestRefused
+from django_inventory.arguments import check_identifier
 from django_inventory.exceptions import InvalidIdentifier
-from django_inventory.operations import check_identifier
 
 HEADER: Final = "Idempotency-Key"
 REPLAYED_HEADER: Final = "Idempotent-Replayed"

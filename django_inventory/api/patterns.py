@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django_inventory.operations import MAX_IDENTIFIER_LENGTH, MAX_TTL
+from django_inventory.arguments import MAX_IDENTIFIER_LENGTH, MAX_TTL
 from django_inventory.values import MAX_QUANTITY
 
 Schema = dict[str, Any]

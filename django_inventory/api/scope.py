@@ -15,7 +15,7 @@ from rest_framework.request import Request
 
 from django_inventory import conf
 from django_inventory.api.errors import RequestRefused
-from django_inventory.operations import check_subject
+from django_inventory.arguments import check_subject
 
 M = TypeVar("M", bound=Model)
 

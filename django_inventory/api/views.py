@@ -29,9 +29,10 @@ from django_inventory.api.permissions import (
     VIEW_HOLD,
 )
 from django_inventory.api.serializers import show_receipt
+from django_inventory.arguments import check_hold_id
 from django_inventory.exceptions import HoldUnknown, InvalidOperation, InventoryError
 from django_inventory.models import Balance, Entry, Hold
-from django_inventory.operations import Operation, check_hold_id
+from django_inventory.operations import Operation
 from django_inventory.values import Receipt
 
 STATUSES: Final = {

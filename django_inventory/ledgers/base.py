@@ -19,6 +19,13 @@ from django.db.models import Model
 from django.utils import timezone
 
 from django_inventory import signals
+from django_inventory.arguments import (
+    check_hold_id,
+    check_identifier,
+    check_quantity,
+    check_scope,
+    check_subject,
+)
 from django_inventory.exceptions import InvalidOperation
 from django_inventory.ids import uuid7
 from django_inventory.ledgers.batch import Request, Result
@@ -31,11 +38,6 @@ from django_inventory.operations import (
     Operation,
     Release,
     Transfer,
-    check_hold_id,
-    check_identifier,
-    check_quantity,
-    check_scope,
-    check_subject,
 )
 from django_inventory.values import BalanceSnapshot, HoldSnapshot, Receipt
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
+from django_inventory.arguments import check_subject
 from django_inventory.ledgers import Ledger, MemoryLedger, get_ledger
 from django_inventory.ledgers.accounts import Account
 from django_inventory.ledgers.base import Subject
-from django_inventory.operations import check_subject
 from django_inventory.rules import Place
 
 # For a dict whose keys are strings alone: a mapping of one type of keys is none of another.

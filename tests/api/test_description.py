@@ -19,8 +19,8 @@ from django_inventory.api.errors import PROBLEM_TYPES, RequestRefused
 from django_inventory.api.examples import PROBLEMS
 from django_inventory.api.keys import HEADER, REPLAYED_HEADER, read_key
 from django_inventory.api.parsing import OPERATIONS
+from django_inventory.arguments import check_identifier, check_reference
 from django_inventory.exceptions import InvalidOperation
-from django_inventory.operations import check_identifier, check_reference
 from tests.api.routes import ROUTES
 
 if TYPE_CHECKING:

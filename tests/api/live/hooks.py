@@ -10,8 +10,8 @@ from typing import Any
 
 import schemathesis
 
+from django_inventory.arguments import check_metadata
 from django_inventory.exceptions import InvalidOperation
-from django_inventory.operations import check_metadata
 
 
 @schemathesis.hook
