@@ -93,6 +93,8 @@ def run_threads(engine: Engine) -> RunThreads:
     Returns what they returned or raised, in the order of the calls. The test fails, with the
     stacks of those that hang, when they have not all come back in ``timeout`` seconds.
     """
+    if isinstance(engine, DatabaseEngine):
+        engine.forget()
 
     def run(calls: Sequence[Callable[[], R]], *, timeout: float = 60) -> list[R | BaseException]:
         outcomes: dict[int, R | BaseException] = {}
