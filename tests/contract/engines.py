@@ -169,8 +169,8 @@ class DatabaseEngine(Engine):
         """Let nothing be left of the rows that other tests have deleted; the tables are empty.
 
         InnoDB keeps a deleted entry in its index for a while, and who inserts the same name again
-        locks the neighbour too: docs/explanation/locking.md. So calls with keys that an earlier test
-        has used could meet in a deadlock that they would never meet with keys of their own.
+        locks the neighbour too: docs/explanation/locking.md. So calls with keys that earlier tests
+        have used could meet in a deadlock that they would never meet with keys of their own.
         """
         connection = connections[self.alias]
         if connection.vendor != "mysql":
