@@ -154,7 +154,7 @@ class DatabaseLedger(Ledger):
         books = _Books()
         claims = self._claim_keys(requests, books, now)
         fresh = [request for request in requests if request.operation.key not in books.records]
-        self._lock(fresh, books, now)
+        self._lock(fresh, books, now, atomic=atomic)
         try:
             outcome = batch.run(requests, books, now, uuid7, atomic=atomic)
         except InventoryError as refusal:
@@ -298,7 +298,9 @@ class DatabaseLedger(Ledger):
 
     # Locks and what is read under them ------------------------------------------------------
 
-    def _lock(self, requests: Sequence[Request], books: _Books, now: datetime) -> None:
+    def _lock(
+        self, requests: Sequence[Request], books: _Books, now: datetime, *, atomic: bool
+    ) -> None:
         """Lock the balances that the operations touch, and read all that the rules may ask.
 
         Locks: the balances, in the order that the module's docstring gives.
@@ -325,6 +327,9 @@ class DatabaseLedger(Ledger):
                     continue
             credited.update(rules.credited_places(request.operation, hold))
             touched.update(rules.debited_places(request.operation, hold))
+        if not atomic and len(requests) > 1:
+            # That one of them owns nothing has to stay true until what the others do is seen.
+            credited |= touched
         self._lock_balances(touched | credited, credited, books, now)
         active = [h.id for h in books.holds.values() if h.status is HoldStatus.ACTIVE]
         books.holds.update(self._locked_holds(active, books))

@@ -26,6 +26,7 @@ CREATE FUNCTION @schema@.django_inventory_prepare(
     p_operations jsonb,
     p_scope text,
     p_now timestamptz,
+    p_is_atomic boolean,
     OUT made bigint[],
     OUT are_all_new boolean,
     OUT absent text[]
@@ -97,7 +98,9 @@ BEGIN
             (subject, item, quantity, on_hold, version, created_at, updated_at)
         SELECT p.subject, p.item, 0, 0, 0, p_now, p_now
         FROM unnest(subjects, items, is_credited) p (subject, item, is_credited)
-        WHERE p.is_credited AND NOT EXISTS (
+        -- Where each operation stands alone, all: that one of them owns nothing has to stay true until
+        -- what the others do is seen.
+        WHERE (p.is_credited OR NOT p_is_atomic) AND NOT EXISTS (
             SELECT FROM @schema@.django_inventory_balance b
             WHERE b.subject = p.subject AND b.item = p.item)
         ORDER BY p.subject COLLATE "C", p.item COLLATE "C"
@@ -324,7 +327,8 @@ DECLARE
     v_code text;
     v_detail text;
 BEGIN
-    preparation := @schema@.django_inventory_prepare(p_operations, p_scope, p_now);
+    preparation := @schema@.django_inventory_prepare(
+        p_operations, p_scope, p_now, p_is_atomic);
     IF preparation.are_all_new AND preparation.absent IS NULL THEN
         bulk := @schema@.django_inventory_bulk(p_operations, p_now);
         IF bulk IS NOT NULL THEN
