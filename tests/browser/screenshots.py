@@ -1,7 +1,7 @@
 """Make the screenshots of the documentation: ``python -m tests.browser.screenshots [FOLDER]``.
 
 Writes ``admin-balance.png``, ``admin-holds.png`` and ``admin-dashboard.png``, each also in the
-dark, to ``docs/images`` or the folder that is named.
+dark, and ``example-home.png`` to ``docs/images`` or the folder that is named.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.browser.chromium import chromium, log_in
-from tests.browser.shop import CLERK, PASSWORD, make_shop, served
+from tests.browser.shop import CLERK, PASSWORD, make_shop, replay_shopping, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 IMAGES: Final = Path(__file__).resolve().parents[2] / "docs" / "images"
 SIZE: ViewportSize = {"width": 1440, "height": 1100}
+HOME_SIZE: ViewportSize = {"width": 1100, "height": 1000}
 PAGES: Final = {
     "admin-balance": "balance/?subject=shop&item=sku:lamp",
     "admin-holds": "hold/",
@@ -37,6 +38,9 @@ def main() -> None:
         with served(database) as url, chromium() as browser:
             for target in take_pictures(browser, url, folder):
                 sys.stdout.write(f"{target}\n")
+            # Not before: what it adds is years old, and not what the admin's pictures are to show.
+            replay_shopping(database)
+            sys.stdout.write(f"{take_picture_of_home(browser, url, folder)}\n")
 
 
 def take_pictures(browser: Browser, url: str, folder: Path) -> Iterator[Path]:
@@ -44,6 +48,16 @@ def take_pictures(browser: Browser, url: str, folder: Path) -> Iterator[Path]:
     yield from _shoot(browser.new_page(viewport=SIZE), url, folder, "")
     dark = browser.new_page(viewport=SIZE, color_scheme="dark")
     yield from _shoot(dark, url, folder, "-dark")
+
+
+def take_picture_of_home(browser: Browser, url: str, folder: Path) -> Path:
+    """Write a picture of the example's own page."""
+    page = browser.new_page(viewport=HOME_SIZE)
+    page.goto(url)
+    target = folder / "example-home.png"
+    page.screenshot(path=target, full_page=True)
+    page.close()
+    return target
 
 
 def _shoot(page: Page, url: str, folder: Path, suffix: str) -> Iterator[Path]:

@@ -56,6 +56,13 @@ def make_shop(database: Path) -> None:
     )
 
 
+def replay_shopping(database: Path) -> None:
+    """Add what ``run.py`` adds last: four weeks of a store's shopping."""
+    run_in_example(
+        "from django.core.management import call_command\ncall_command('demo')\n", database
+    )
+
+
 @contextmanager
 def served(database: Path) -> Iterator[str]:
     """Serve the example for as long as the block lasts, and give its address."""

@@ -233,6 +233,34 @@ def test_the_screenshots_of_the_documentation_show_something(
     assert {picture.name for picture in pictures if len(lines_of(picture)) < 300} == set()
 
 
+@pytest.mark.parametrize("path", [PAGES["balance"], PAGES["dashboard"], PAGES["acquire"]])
+def test_a_page_says_its_title_once_and_its_buttons_look_like_buttons(
+    path: str, page: Page, shop: str
+) -> None:
+    """Django's own style sheet and the place of its titles differ from version to version."""
+    log_in(page, shop, BOSS, PASSWORD)
+    page.goto(shop + path)
+    if path == PAGES["balance"]:
+        assert lines_under(page) <= {"none"}
+        page.locator("#result_list tbody th a").first.click()
+        page.locator(".inventory-figures").wait_for()
+    shown = [one for one in page.locator("h1").all() if one.is_visible()]
+    # Beside the site's own name, in some versions.
+    titles = [
+        one.inner_text() for one in shown if one.locator("xpath=ancestor::header").count() == 0
+    ]
+    assert len(titles) == 1, titles
+    assert lines_under(page) <= {"none"}
+
+
+def lines_under(page: Page) -> set[str]:
+    """Return how the buttons' texts are decorated."""
+    lines: list[str] = page.locator("a.inventory-tool").evaluate_all(
+        "buttons => buttons.map(button => getComputedStyle(button).textDecorationLine)"
+    )
+    return set(lines)
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 420)])
 def test_pages_are_accessible(scheme: Any, width: int, browser: Browser, shop: str) -> None:
     context = browser.new_context(
