@@ -9,7 +9,6 @@ holds.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -25,10 +24,21 @@ from django_inventory.ids import uuid7
 from django_inventory.ledgers import batch, compiled
 from django_inventory.ledgers.base import Clock, Ledger
 from django_inventory.ledgers.batch import Outcome, Record, Request, Result
+from django_inventory.ledgers.books import Books
+from django_inventory.ledgers.lookups import (
+    SOME_ID,
+    are,
+    find_balances,
+    find_entries,
+    find_holds,
+    in_place_of_some_id,
+    in_place_of_two_subjects,
+    is_pair,
+    of_two_subjects,
+)
 from django_inventory.ledgers.retry import in_transaction, read
 from django_inventory.ledgers.rows import (
     BALANCE_COLUMNS,
-    ENTRY_COLUMNS,
     HOLD_CHANGING_FIELDS,
     HOLD_COLUMNS,
     OWN_HOLD_COLUMNS,
@@ -36,27 +46,22 @@ from django_inventory.ledgers.rows import (
     LockedBalance,
     balance_from_row,
     changing_fields,
-    entry_from_row,
     entry_to_row,
     hold_from_row,
     known_hold_row,
     new_hold_rows,
 )
 from django_inventory.ledgers.statements import (
-    ROWS_PER_STATEMENT,
     chunks,
     delete_rows,
     insert_missing,
     through_index,
     update_rows,
 )
-from django_inventory.models import Balance, Entry, Hold, IdempotencyRecord
+from django_inventory.models import Balance, Hold, IdempotencyRecord
 from django_inventory.operations import Commit, Extend, Operation, Release
-from django_inventory.rules import BalanceState, EntryState, HoldState, Place
+from django_inventory.rules import BalanceState, HoldState, Place
 from django_inventory.values import BalanceSnapshot, HoldSnapshot, HoldStatus
-
-SQLITE_PLACES_PER_STATEMENT: Final = 400
-"""SQLite refuses a statement with 1,000 terms in one OR, or (old ones) 1,000 parameters."""
 
 BALANCE_NAME_INDEX: Final = "inventory_balance_subject_item_unique"
 HOLD_EXPIRY_INDEX: Final = "inventory_hold_by_expiry"
@@ -64,53 +69,6 @@ HOLD_EXPIRY_INDEX: Final = "inventory_hold_by_expiry"
 SWEEP_BALANCES: Final = 200
 SWEEP_HOLDS: Final = 1_000
 """How many balances and holds the sweep takes in one transaction, at most."""
-
-
-SOME_ID: Final = UUID(int=0)
-"""In whose place a statement that is made once is given an id."""
-
-
-@dataclass(slots=True)
-class _Books:
-    """What a call has read, as the rules want it; the balances are locked."""
-
-    balances: dict[Place, LockedBalance] = field(default_factory=dict)
-    holds: dict[UUID, HoldState] = field(default_factory=dict)
-    overdue: dict[Place, list[HoldState]] = field(default_factory=dict)
-    resolutions: dict[UUID, list[EntryState]] = field(default_factory=dict)
-    records: dict[str, Record] = field(default_factory=dict)
-    replays: dict[UUID, list[EntryState]] = field(default_factory=dict)
-
-    def balance(self, place: Place) -> BalanceState | None:
-        locked = self.balances.get(place)
-        return locked.state if locked else None
-
-    def hold(self, hold_id: UUID) -> HoldState | None:
-        return self.holds.get(hold_id)
-
-    def overdue_holds(self, place: Place) -> list[HoldState]:
-        return self.overdue.get(place, [])
-
-    def resolution(self, hold_id: UUID) -> list[EntryState]:
-        return _visible(self.resolutions.get(hold_id))
-
-    def places(self) -> dict[int, Place]:
-        """Return the locked balances' names by primary key."""
-        return {locked.pk: place for place, locked in self.balances.items()}
-
-    def record(self, key: str) -> Record | None:
-        return self.records.get(key)
-
-    def entries(self, operation_id: UUID) -> list[EntryState]:
-        return _visible(self.replays.get(operation_id))
-
-
-def _visible(entries: list[EntryState] | None) -> list[EntryState]:
-    if entries is None:
-        # Under REPEATABLE READ a lock shows the present and a plain read the past.
-        msg = "The journal has moved on since this transaction began; start it over."
-        raise LedgerBusy(msg)
-    return entries
 
 
 class DatabaseLedger(Ledger):
@@ -151,7 +109,7 @@ class DatabaseLedger(Ledger):
 
         Locks: the keys, then the balances, in the order that the module's docstring gives.
         """
-        books = _Books()
+        books = Books()
         claims = self._claim_keys(requests, books, now)
         fresh = [request for request in requests if request.operation.key not in books.records]
         self._lock(fresh, books, now, atomic=atomic)
@@ -196,7 +154,7 @@ class DatabaseLedger(Ledger):
         database can; whoever changes them records the expiries itself.
         """
         features = connections[self._using].features
-        books = _Books()
+        books = Books()
         rows = Balance.objects.using(self._using).filter(pk__in=pks).order_by("pk")
         self._lock_rows(rows, books, skip_locked=features.has_select_for_update_skip_locked)
         self._load_overdue(books, now, limit=limit)
@@ -223,7 +181,7 @@ class DatabaseLedger(Ledger):
     # Keys -----------------------------------------------------------------------------------
 
     def _claim_keys(
-        self, requests: Sequence[Request], books: _Books, now: datetime
+        self, requests: Sequence[Request], books: Books, now: datetime
     ) -> dict[str, IdempotencyRecord]:
         """Claim the batch's keys, read what the others stand for, and return our claims.
 
@@ -267,9 +225,8 @@ class DatabaseLedger(Ledger):
                 books.records[key] = record
                 del claims[key]
         if books.records:
-            books.replays = self._entries(
-                Q(operation_id__in=[record.operation_id for record in books.records.values()])
-            )
+            operations = [record.operation_id for record in books.records.values()]
+            books.replays = find_entries(Q(operation_id__in=operations), using=self._using)
         return claims
 
     def _settle_claims(self, claims: Mapping[str, IdempotencyRecord], outcome: Outcome) -> None:
@@ -299,7 +256,7 @@ class DatabaseLedger(Ledger):
     # Locks and what is read under them ------------------------------------------------------
 
     def _lock(
-        self, requests: Sequence[Request], books: _Books, now: datetime, *, atomic: bool
+        self, requests: Sequence[Request], books: Books, now: datetime, *, atomic: bool
     ) -> None:
         """Lock the balances that the operations touch, and read all that the rules may ask.
 
@@ -315,7 +272,7 @@ class DatabaseLedger(Ledger):
             self._load_resolutions(books)
             return
         # Which balance a hold is on never changes, so that can be read before the lock.
-        books.holds = self._holds(named)
+        books.holds = find_holds(named, using=self._using)
         credited: set[Place] = set()
         touched: set[Place] = set()
         for request in requests:
@@ -336,7 +293,7 @@ class DatabaseLedger(Ledger):
         self._load_overdue(books, now)
         self._load_resolutions(books)
 
-    def _lock_by_hold(self, operation: Operation, books: _Books) -> bool:
+    def _lock_by_hold(self, operation: Operation, books: Books) -> bool:
         """Lock the balance of the one hold that the operation names, where that is all it touches.
 
         Returns:
@@ -359,7 +316,7 @@ class DatabaseLedger(Ledger):
                     )
                 )
             ),
-            {**self._in_place_of_some_id(operation.hold_id), active: active},
+            {**in_place_of_some_id(operation.hold_id, using=self._using), active: active},
             using=self._using,
         )
         self._enter(rows, books)
@@ -367,17 +324,17 @@ class DatabaseLedger(Ledger):
             books.holds = self._locked_holds([operation.hold_id], books)
         return bool(books.balances)
 
-    def _load_resolutions(self, books: _Books) -> None:
+    def _load_resolutions(self, books: Books) -> None:
         resolved = [h.id for h in books.holds.values() if h.status is not HoldStatus.ACTIVE]
         if resolved:
             # What resolved a hold is what left nothing on it.
-            entries = self._entries(Q(hold_id__in=resolved, hold_remaining=0))
+            entries = find_entries(Q(hold_id__in=resolved, hold_remaining=0), using=self._using)
             books.resolutions = {
                 group[0].hold.id: group for group in entries.values() if group[0].hold
             }
 
     def _lock_balances(
-        self, places: set[Place], credited: set[Place], books: _Books, now: datetime
+        self, places: set[Place], credited: set[Place], books: Books, now: datetime
     ) -> None:
         """Lock the balances, having made those that are missing and credited.
 
@@ -389,16 +346,16 @@ class DatabaseLedger(Ledger):
             return
         self._lock_what_is_there(places, credited, books, now)
         missing = places - books.balances.keys()
-        if len(places) > 1 and missing and self._find_balances(missing):
+        if len(places) > 1 and missing and find_balances(missing, using=self._using):
             msg = "A balance was made while this call waited for another one; start it over."
             raise LedgerBusy(msg)
 
     def _lock_what_is_there(
-        self, places: set[Place], credited: set[Place], books: _Books, now: datetime
+        self, places: set[Place], credited: set[Place], books: Books, now: datetime
     ) -> None:
         rows = Balance.objects.using(self._using)
         if connections[self._using].vendor == "mysql":
-            found = self._find_balances(places).keys()
+            found = find_balances(places, using=self._using).keys()
             if credited - found:
                 # All at once, since somebody else may have made some of them in the meantime: to
                 # lock those first and then one that comes before them could meet a call that has
@@ -406,7 +363,7 @@ class DatabaseLedger(Ledger):
                 places = credited | found
                 self._make_balances(places, now)
             for names in chunks(sorted(places)):
-                by_name = rows.filter(_are(names)).order_by("subject", "item")
+                by_name = rows.filter(are(names)).order_by("subject", "item")
                 self._lock_rows(through_index(by_name, BALANCE_NAME_INDEX), books)
             return
         if len(places) == 1:
@@ -415,17 +372,17 @@ class DatabaseLedger(Ledger):
             if credited and not books.balances:
                 self._lock_made_balance(place, books, now)
             return
-        pks = self._find_pair(places) if _is_pair(places) else self._find_balances(places)
+        pks = find_balances(places, using=self._using)
         if missing := credited - pks.keys():
             pks.update(self._make_balances(missing, now))
-            pks.update(self._find_balances(missing - pks.keys()))
-        if len(pks) == len(places) and _is_pair(places):
+            pks.update(find_balances(missing - pks.keys(), using=self._using))
+        if len(pks) == len(places) and is_pair(places):
             self._lock_pair(places, books)
             return
         for some in chunks(sorted(pks.values())):
             self._lock_rows(rows.filter(pk__in=some).order_by("pk"), books)
 
-    def _lock_balance(self, place: Place, books: _Books) -> None:
+    def _lock_balance(self, place: Place, books: Books) -> None:
         """Lock one balance, if it is there, and put it in the books."""
         rows = compiled.select(
             "balance by name, locked",
@@ -437,53 +394,23 @@ class DatabaseLedger(Ledger):
         )
         self._enter(rows, books)
 
-    def _lock_pair(self, places: Collection[Place], books: _Books) -> None:
+    def _lock_pair(self, places: Collection[Place], books: Books) -> None:
         """Lock the balances of two subjects, of one item, by primary key."""
-        (first, item), (second, _) = sorted(places)
         rows = compiled.select(
             "balances of two subjects, locked",
-            lambda: self._locking(
-                Balance.objects.using(self._using)
-                .filter(item="item", subject__in=["first", "second"])
-                .order_by("pk")
-            ),
-            {"item": item, "first": first, "second": second},
+            lambda: self._locking(of_two_subjects(self._using).order_by("pk")),
+            in_place_of_two_subjects(places),
             using=self._using,
         )
         self._enter(rows, books)
 
-    def _lock_made_balance(self, place: Place, books: _Books, now: datetime) -> None:
+    def _lock_made_balance(self, place: Place, books: Books, now: datetime) -> None:
         """Make one balance and put it in the books; lock it if somebody else was faster."""
         made = self._make_balances([place], now)
         if place in made:
             books.balances[place] = LockedBalance(made[place], BalanceState(*place))
         else:
             self._lock_balance(place, books)
-
-    def _find_pair(self, places: Collection[Place]) -> dict[Place, int]:
-        """Find the balances of two subjects, of one item."""
-        (first, item), (second, _) = sorted(places)
-        rows = compiled.select(
-            "balances of two subjects",
-            lambda: (
-                Balance.objects.using(self._using)
-                .filter(item="item", subject__in=["first", "second"])
-                .values_list("pk", "subject", "item")
-            ),
-            {"item": item, "first": first, "second": second},
-            using=self._using,
-        )
-        return {(subject, item): pk for pk, subject, item in rows}
-
-    def _find_balances(self, places: Collection[Place]) -> dict[Place, int]:
-        found: dict[Place, int] = {}
-        for some in chunks(sorted(places), self._places_per_statement()):
-            rows = Balance.objects.using(self._using).filter(_are(some))
-            found.update(
-                ((subject, item), pk)
-                for pk, subject, item in rows.values_list("pk", "subject", "item")
-            )
-        return found
 
     def _make_balances(self, places: Iterable[Place], now: datetime) -> dict[Place, int]:
         """Insert the balances that are missing, at zero; a lock can only be had on what is there.
@@ -506,7 +433,7 @@ class DatabaseLedger(Ledger):
         return {(subject, item): pk for subject, item, pk in made}
 
     def _lock_rows(
-        self, rows: QuerySet[Balance], books: _Books, *, skip_locked: bool = False
+        self, rows: QuerySet[Balance], books: Books, *, skip_locked: bool = False
     ) -> None:
         """Lock balances in the order of the queryset and put them in the books.
 
@@ -523,31 +450,12 @@ class DatabaseLedger(Ledger):
             no_key=features.has_select_for_no_key_update, skip_locked=skip_locked
         ).values_list(*BALANCE_COLUMNS)
 
-    def _enter(self, rows: Iterable[tuple[Any, ...]], books: _Books) -> None:
+    def _enter(self, rows: Iterable[tuple[Any, ...]], books: Books) -> None:
         for row in rows:
             locked = balance_from_row(row)
             books.balances[locked.state.place] = locked
 
-    def _holds(self, hold_ids: Collection[UUID]) -> dict[UUID, HoldState]:
-        """Read holds, without a lock."""
-        if len(hold_ids) == 1:
-            [hold_id] = hold_ids
-            found = compiled.select(
-                "hold by id",
-                lambda: (
-                    Hold.objects.using(self._using).filter(pk=SOME_ID).values_list(*HOLD_COLUMNS)
-                ),
-                self._in_place_of_some_id(hold_id),
-                using=self._using,
-            )
-            return {row[0]: hold_from_row(row) for row in found}
-        holds: dict[UUID, HoldState] = {}
-        for some in chunks(sorted(set(hold_ids))):
-            rows = Hold.objects.using(self._using).filter(pk__in=some)
-            holds.update((row[0], hold_from_row(row)) for row in rows.values_list(*HOLD_COLUMNS))
-        return holds
-
-    def _locked_holds(self, hold_ids: Collection[UUID], books: _Books) -> dict[UUID, HoldState]:
+    def _locked_holds(self, hold_ids: Collection[UUID], books: Books) -> dict[UUID, HoldState]:
         """Read again holds whose balances are locked."""
         rows = Hold.objects.using(self._using)
         places = books.places()
@@ -556,7 +464,7 @@ class DatabaseLedger(Ledger):
             found = compiled.select(
                 "hold by id, present",
                 lambda: self._present_rows(rows.filter(pk=SOME_ID), "PRIMARY"),
-                self._in_place_of_some_id(hold_id),
+                in_place_of_some_id(hold_id, using=self._using),
                 using=self._using,
             )
             return {row[0]: self._held(row, places) for row in found}
@@ -566,12 +474,6 @@ class DatabaseLedger(Ledger):
             found = list(self._present_rows(by_pk, "PRIMARY"))
             holds.update((row[0], self._held(row, places)) for row in found)
         return holds
-
-    def _in_place_of_some_id(self, hold_id: UUID) -> dict[Any, Any]:
-        pk, connection = Hold._meta.pk, connections[self._using]
-        return {
-            pk.get_db_prep_value(SOME_ID, connection): pk.get_db_prep_value(hold_id, connection)
-        }
 
     def _present_rows(self, rows: QuerySet[Hold], index: str) -> QuerySet[Hold, tuple[Any, ...]]:
         """Return the query for holds of locked balances as they stand now, ``OWN_HOLD_COLUMNS``.
@@ -590,7 +492,7 @@ class DatabaseLedger(Ledger):
         pk, balance_id, *columns = row
         return hold_from_row((pk, *places[balance_id], *columns))
 
-    def _load_overdue(self, books: _Books, now: datetime, *, limit: int | None = None) -> None:
+    def _load_overdue(self, books: Books, now: datetime, *, limit: int | None = None) -> None:
         """Read the overdue holds of the locked balances whose next expiry has passed."""
         pks = [
             pk
@@ -605,17 +507,9 @@ class DatabaseLedger(Ledger):
                 hold = self._held(row, places)
                 books.overdue.setdefault(hold.place, []).append(hold)
 
-    def _entries(self, which: Q) -> dict[UUID, list[EntryState]]:
-        rows = Entry.objects.using(self._using).filter(which).order_by("pk")
-        operations: dict[UUID, list[EntryState]] = {}
-        for row in rows.values_list(*ENTRY_COLUMNS):
-            entry = entry_from_row(row)
-            operations.setdefault(entry.operation_id, []).append(entry)
-        return operations
-
     # Writes ---------------------------------------------------------------------------------
 
-    def _write(self, outcome: Outcome, books: _Books, now: datetime) -> None:
+    def _write(self, outcome: Outcome, books: Books, now: datetime) -> None:
         """Write what the batch did, and see to it that it is announced once it is committed."""
         draft = outcome.draft
         pks = {place: locked.pk for place, locked in books.balances.items()}
@@ -630,7 +524,7 @@ class DatabaseLedger(Ledger):
             announce = partial(self._announce, outcome.expired_holds(), outcome.receipts())
             transaction.on_commit(announce, using=self._using, robust=True)
 
-    def _delete_unused(self, books: _Books, used: Collection[Place]) -> None:
+    def _delete_unused(self, books: Books, used: Collection[Place]) -> None:
         """Delete balances that were made for a credit that was refused or had been done before."""
         unused = [
             pk
@@ -712,31 +606,3 @@ class DatabaseLedger(Ledger):
             ["quantity", "on_hold", "next_expiry_at", "version", "updated_at"],
             using=self._using,
         )
-
-    def _places_per_statement(self) -> int:
-        """Return how many balances one statement may ask for by name."""
-        is_sqlite = connections[self._using].vendor == "sqlite"
-        return SQLITE_PLACES_PER_STATEMENT if is_sqlite else ROWS_PER_STATEMENT
-
-
-def _is_pair(places: Collection[Place]) -> bool:
-    """Tell whether it is one item of two subjects, as in every transfer."""
-    return len(places) == 2 and len({item for _, item in places}) == 1  # noqa: PLR2004
-
-
-def _are(places: Iterable[Place]) -> Q:
-    """Return the condition that a balance is one of these.
-
-    Items with the same subjects share a term, so that a basket, or one item of many subjects, is
-    a single one.
-    """
-    subjects_of: dict[str, list[str]] = {}
-    for subject, item in sorted(places):
-        subjects_of.setdefault(item, []).append(subject)
-    items_of: dict[tuple[str, ...], list[str]] = {}
-    for item, subjects in subjects_of.items():
-        items_of.setdefault(tuple(subjects), []).append(item)
-    return Q(
-        *[Q(subject__in=subjects, item__in=items) for subjects, items in items_of.items()],
-        _connector=Q.OR,
-    )
