@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +20,7 @@ PAGES: Final = [
     DOCS / "how-to/monitoring.md",
     DOCS / "how-to/prune.md",
 ]
+RUN: Final = [page for page in PAGES if page.name != "expire-holds-on-a-schedule.md"]
 COMMANDS: Final = (
     "expire_holds",
     "export_entries",
@@ -63,3 +67,54 @@ def test_every_option_is_documented(name: str) -> None:
 def test_python_snippets_are_python(page: Path) -> None:
     for snippet in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         compile(snippet, page.name, "exec")
+
+
+MANAGE: Final = """\
+import sys
+from django.conf import settings
+from django.core.management import execute_from_command_line
+
+database = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": "db.sqlite3",
+    "OPTIONS": {"transaction_mode": "IMMEDIATE"},
+}
+settings.configure(INSTALLED_APPS=["django_inventory"], DATABASES={"default": database})
+execute_from_command_line(sys.argv)
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with the tables, and the file that the reference shows."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "manage.py").write_text(MANAGE)
+    (stock,) = re.findall(r"```text\n(subject,.*?)```", PAGES[0].read_text(), re.DOTALL)
+    (folder / "stock-2026.csv").write_text(stock)
+    type_in(folder, "python manage.py migrate --verbosity 0")
+    return folder
+
+
+def type_in(folder: Path, lines: str) -> str:
+    """Run lines of shell, of which none may fail, and return what they say."""
+    finished = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f'python() {{ "$PYTHON" "$@"; }}\n{lines}'],  # noqa: S607 - as it is found
+        cwd=folder,
+        env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+def test_what_people_are_told_to_type_runs(page: Path, project: Path) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)
+    assert blocks
+    said = [type_in(project, block) for block in blocks]
+
+    if page == PAGES[0]:
+        assert "2 rows imported, 0 were imported before, 0 lines skipped.\n" in "".join(said)
+        assert {"march.csv", "entries.jsonl.gz"} <= {path.name for path in project.iterdir()}

@@ -161,6 +161,7 @@ def test_the_page_can_be_followed(fresh_site: Site, curl: Path) -> None:
 
 
 def test_the_demo_over_http_has_the_totals_of_the_file(site: Site, tmp_path: Path) -> None:
+    """As example_project/README.md has it, but for the first baskets alone."""
     demo = ("demo", "--http", site.url, "--limit", str(BASKETS))
     # Of its own database the command needs nothing: it has no tables.
     elsewhere = Site(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
