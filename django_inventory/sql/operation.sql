@@ -125,25 +125,35 @@ END
 $$;
 
 -- Lock the balances of who gives and who gets, by primary key; the latter is made if it is missing.
--- A NULL id of the giver: it owns nothing. are_overdue: one of them has holds that are.
+-- A NULL id of the giver: it owns nothing. are_overdue: one of them has holds that are. The rest is what
+-- they own, as of the lock.
 CREATE FUNCTION @schema@.django_inventory_lock_pair(
     p_giver text,
     p_taker text,
     p_item text,
     p_now timestamptz,
     OUT giver_id bigint,
+    OUT giver_quantity bigint,
+    OUT giver_on_hold bigint,
     OUT taker_id bigint,
+    OUT taker_quantity bigint,
+    OUT taker_on_hold bigint,
     OUT are_overdue boolean
 )
 LANGUAGE plpgsql AS $$
 BEGIN
     LOOP
         SELECT min(locked.id) FILTER (WHERE locked.subject = p_giver),
+               min(locked.quantity) FILTER (WHERE locked.subject = p_giver),
+               min(locked.on_hold) FILTER (WHERE locked.subject = p_giver),
                min(locked.id) FILTER (WHERE locked.subject = p_taker),
+               min(locked.quantity) FILTER (WHERE locked.subject = p_taker),
+               min(locked.on_hold) FILTER (WHERE locked.subject = p_taker),
                coalesce(bool_or(locked.next_expiry_at <= p_now), false)
-        INTO giver_id, taker_id, are_overdue
+        INTO giver_id, giver_quantity, giver_on_hold, taker_id, taker_quantity, taker_on_hold,
+            are_overdue
         FROM (
-            SELECT b.id, b.subject, b.next_expiry_at
+            SELECT b.id, b.subject, b.quantity, b.on_hold, b.next_expiry_at
             FROM @schema@.django_inventory_balance b
             WHERE b.item = p_item AND b.subject IN (p_giver, p_taker)
                 -- Else nothing is locked: what is missing has to be made before.
@@ -197,16 +207,15 @@ END
 $$;
 
 -- Transfer. Returns [receipt, expired holds, ...].
+--
+-- Both balances change in one statement and so do both entries come: PostgreSQL reads the constraints of
+-- a table once a statement, which costs more than the rows do.
 CREATE FUNCTION @schema@.django_inventory_transfer(
     op @schema@.django_inventory_operation, p_now timestamptz
 ) RETURNS json
 LANGUAGE plpgsql AS $$
 DECLARE
     pair record;
-    taker record;
-    v_version bigint;
-    v_quantity bigint;
-    v_on_hold bigint;
     answer json[] := '{}';
 BEGIN
     LOOP
@@ -215,26 +224,39 @@ BEGIN
         answer := answer || @schema@.django_inventory_expire(pair.giver_id, p_now, NULL)
             || @schema@.django_inventory_expire(pair.taker_id, p_now, NULL);
     END LOOP;
-    UPDATE @schema@.django_inventory_balance b
-    SET quantity = b.quantity - op.quantity, version = b.version + 1, updated_at = p_now
-    WHERE b.id = pair.giver_id AND b.quantity >= op.quantity
-    RETURNING b.version, b.quantity, b.on_hold INTO v_version, v_quantity, v_on_hold;
-    IF NOT FOUND THEN
-        SELECT b.quantity INTO v_quantity
-        FROM @schema@.django_inventory_balance b WHERE b.id = pair.giver_id;
+    IF coalesce(pair.giver_quantity, 0) < op.quantity THEN
         PERFORM @schema@.django_inventory_refuse('insufficient_quantity', json_build_array(
-            op.subject, op.item, op.quantity, coalesce(v_quantity, 0)));
+            op.subject, op.item, op.quantity, coalesce(pair.giver_quantity, 0)));
+    ELSIF op.quantity > 9223372036854775807 - pair.taker_quantity - pair.taker_on_hold THEN
+        PERFORM @schema@.django_inventory_refuse('quantity_overflow', json_build_array(
+            op."to", op.item, op.quantity,
+            9223372036854775807 - pair.taker_quantity - pair.taker_on_hold));
     END IF;
-    PERFORM @schema@.django_inventory_record(
-        op, p_now, pair.giver_id, v_version, -op.quantity, 0, v_quantity, v_on_hold,
-        NULL, NULL, NULL);
-    taker := @schema@.django_inventory_credit(
-        op, p_now, pair.taker_id, op.quantity, NULL, NULL, NULL);
+    WITH moved AS (
+        UPDATE @schema@.django_inventory_balance b
+        SET quantity = b.quantity
+                + CASE b.id WHEN pair.giver_id THEN -op.quantity ELSE op.quantity END,
+            version = b.version + 1,
+            updated_at = p_now
+        WHERE b.id IN (pair.giver_id, pair.taker_id)
+        RETURNING b.id, b.version, b.quantity, b.on_hold, b.id = pair.taker_id AS is_taker
+    )
+    INSERT INTO @schema@.django_inventory_entry
+        (balance_id, sequence, operation_id, kind, key, quantity_delta, on_hold_delta,
+         quantity_after, on_hold_after, actor, reference, metadata, effective_at, created_at)
+    SELECT m.id, m.version, op.id, op.kind, op.key,
+           CASE WHEN m.is_taker THEN op.quantity ELSE -op.quantity END, 0,
+           m.quantity, m.on_hold, coalesce(op.actor, ''), coalesce(op.reference, ''), op.metadata,
+           p_now, p_now
+    FROM moved m
+    ORDER BY m.is_taker;
     RETURN array_to_json(json_build_array(
         op.id, op.kind, op.key,
         json_build_array(
-            json_build_array(op.subject, op.item, v_quantity, v_on_hold),
-            json_build_array(op."to", op.item, taker.quantity_after, taker.on_hold_after)),
+            json_build_array(
+                op.subject, op.item, pair.giver_quantity - op.quantity, pair.giver_on_hold),
+            json_build_array(
+                op."to", op.item, pair.taker_quantity + op.quantity, pair.taker_on_hold)),
         NULL, false) || answer);
 END
 $$;
