@@ -15,7 +15,7 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from django_inventory.exceptions import EntryImmutable
-from django_inventory.values import BalanceSnapshot, HoldStatus
+from django_inventory.values import HoldStatus
 
 if TYPE_CHECKING:
     from django_inventory.models import Balance, Entry, Hold  # noqa: F401 - in annotations
@@ -53,13 +53,12 @@ class BalanceQuerySet(models.QuerySet["Balance"]):
             free_quantity=F("quantity") + overdue, held_quantity=F("on_hold") - overdue
         )
 
-    def snapshots_at(self, now: datetime) -> list[BalanceSnapshot]:
-        """Return what is owned at ``now``, in code point order of item and subject."""
+    def snapshot_rows_at(self, now: datetime) -> models.QuerySet[Balance, tuple[Any, ...]]:
+        """Ask for the fields of a ``BalanceSnapshot`` at ``now``, in code point order of item."""
         overdue = _overdue_quantity(now)
-        rows = self.order_by("item", "subject").values_list(
+        return self.order_by("item", "subject").values_list(
             "subject", "item", F("quantity") + overdue, F("on_hold") - overdue
         )
-        return [BalanceSnapshot(*row) for row in rows]
 
     def non_zero(self) -> Self:
         """Leave out what is owned no longer."""

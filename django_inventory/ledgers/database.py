@@ -8,8 +8,8 @@ holds.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -60,6 +60,7 @@ from django_inventory.ledgers.statements import (
 )
 from django_inventory.models import Balance, Hold, IdempotencyRecord
 from django_inventory.operations import Commit, Extend, Operation, Release
+from django_inventory.querysets import BalanceQuerySet
 from django_inventory.rules import BalanceState, HoldState, Place
 from django_inventory.values import BalanceSnapshot, HoldSnapshot, HoldStatus
 
@@ -69,6 +70,9 @@ HOLD_EXPIRY_INDEX: Final = "inventory_hold_by_expiry"
 SWEEP_BALANCES: Final = 200
 SWEEP_HOLDS: Final = 1_000
 """How many balances and holds the sweep takes in one transaction, at most."""
+
+SOME_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""In whose place a statement that is made once is given an instant."""
 
 
 class DatabaseLedger(Ledger):
@@ -163,14 +167,47 @@ class DatabaseLedger(Ledger):
         return len(outcome.draft.entries)
 
     def _balance(self, subject: str, item: str, now: datetime) -> BalanceSnapshot:
-        rows = Balance.objects.using(self._using).filter(subject=subject, item=item)
-        for snapshot in rows.snapshots_at(now):
-            return snapshot
-        return BalanceSnapshot(subject, item, 0, 0)
+        rows = self._read_balances(
+            "what is owned of an item",
+            lambda: Balance.objects.filter(subject="subject", item="item"),
+            {"subject": subject, "item": item},
+            now,
+        )
+        return rows[0] if rows else BalanceSnapshot(subject, item, 0, 0)
 
     def _balances(self, subject: str, now: datetime) -> list[BalanceSnapshot]:
-        rows = Balance.objects.using(self._using).filter(subject=subject).non_zero()
-        return rows.snapshots_at(now)
+        return self._read_balances(
+            "what is owned",
+            lambda: Balance.objects.filter(subject="subject").non_zero(),
+            {"subject": subject},
+            now,
+        )
+
+    def _read_balances(
+        self,
+        name: str,
+        build: Callable[[], BalanceQuerySet],
+        values: Mapping[str, str],
+        now: datetime,
+    ) -> list[BalanceSnapshot]:
+        # An instant of the same kind, naive or aware, whatever time zone the clock has.
+        instant = SOME_TIME.replace(tzinfo=None) if timezone.is_naive(now) else SOME_TIME
+        to_database = partial(
+            Balance._meta.get_field("next_expiry_at").get_db_prep_value,
+            connection=connections[self._using],
+        )
+        rows = compiled.select(
+            f"{name}, {instant.tzinfo}",
+            lambda: build().using(self._using).snapshot_rows_at(instant),
+            {
+                **values,
+                to_database(instant): to_database(now),
+                HoldStatus.ACTIVE.value: HoldStatus.ACTIVE.value,
+                0: 0,
+            },
+            using=self._using,
+        )
+        return [BalanceSnapshot(*row) for row in rows]
 
     def _get_hold(self, hold_id: UUID, now: datetime) -> HoldSnapshot:
         rows = Hold.objects.using(self._using).filter(pk=hold_id).values_list(*HOLD_COLUMNS)
