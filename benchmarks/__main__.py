@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from benchmarks import report, settings
 from benchmarks.measuring import Figures
@@ -51,7 +51,8 @@ def main() -> int:
         for name in arguments.only or SCENARIOS:
             _scenario(name)(bench)
     finally:
-        _finish(bench, facts, Path(arguments.output))
+        part = report.new_part(arguments.only or SCENARIOS, plan, facts)
+        _finish(bench, part, Path(arguments.output), keep=arguments.keep)
         server.drop_databases()
     return 0
 
@@ -62,6 +63,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, help="these scenarios alone")
     parser.add_argument("--seconds", type=float, help="how long one measurement takes")
     parser.add_argument("--rounds", type=int, help="how often each is taken")
+    parser.add_argument(
+        "--keep", action="store_true", help="what the folder has of other scenarios stays in it"
+    )
     parser.add_argument("--output", default="benchmarks/results", help="folder for JSON and chart")
     return parser.parse_args()
 
@@ -73,21 +77,29 @@ def _scenario(name: str) -> Callable[[Bench], None]:
 
 
 def _prepare(bench: Bench) -> None:
-    from benchmarks import contestants, databases, floor, singles
+    from benchmarks import contestants, databases, effects, floor, singles
 
     databases.make(bench.server, settings.DEFAULT)
     contestants.stock(singles.BALANCES)
     floor.install()
+    effects.check(bench)
     databases.vacuum(settings.DEFAULT)
 
 
-def _finish(bench: Bench, facts: dict[str, str], output: Path) -> None:
+def _finish(bench: Bench, part: dict[str, Any], output: Path, *, keep: bool) -> None:
     from benchmarks import chart
 
     output.mkdir(parents=True, exist_ok=True)
-    report.write_json(output / "figures.json", bench.figures, facts)
-    (output / "figures.svg").write_text(chart.draw(bench.figures, facts), encoding="utf-8")
-    text = f"{report.table(bench.figures)}\n\n{report.targets_table(bench.figures)}\n"
+    path = output / "figures.json"
+    figures, parts = bench.figures, [part]
+    if keep and path.exists():
+        older, parts = report.read_json(path)
+        figures = older.updated(figures)
+        parts.append(part)
+    report.write_json(path, figures, parts)
+    (output / "figures.svg").write_text(chart.draw(figures, part["machine"]), encoding="utf-8")
+    tables = (report.targets_table(figures), report.table(figures), report.growth_table(figures))
+    text = "\n\n".join(filter(None, tables)) + "\n"
     (output / "figures.md").write_text(text, encoding="utf-8")
     print(f"\n{text}\nWritten to {output}/figures.json, .svg and .md.")
 

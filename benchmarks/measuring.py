@@ -11,14 +11,17 @@ import multiprocessing
 import time
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from statistics import median
+from threading import BrokenBarrierError
 from typing import Any, Final
 
 from django.db import connections
+
+from benchmarks.processor import ServerMeter
 
 WARM_UP: Final = 30
 """By then PostgreSQL has compiled and planned what it compiles and plans once a session."""
@@ -28,11 +31,18 @@ Step = Callable[[], object]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What came of it: ``count`` steps in ``seconds``, and how long each took."""
+    """What came of it: ``count`` steps in ``seconds``, and how long each took.
+
+    Attributes:
+        client_cpu: the CPU time of all clients together, in seconds.
+        server_cpu: that of the server; None where it is not to be had.
+    """
 
     count: int
     seconds: float
     latencies: array[float]
+    client_cpu: float
+    server_cpu: float | None
 
     @property
     def per_second(self) -> float:
@@ -55,13 +65,23 @@ def measure(
         warm_up: how many steps each does before it counts.
     """
     context = multiprocessing.get_context("fork")
-    barrier = context.Barrier(clients)
+    barrier = context.Barrier(clients + 1)
     with forked(context, clients, _run_client, make_step, barrier, seconds, warm_up) as pipes:
+        with suppress(BrokenBarrierError):  # a client tells what broke it
+            barrier.wait()
+        meter = ServerMeter()
         outcomes = [_received(pipe) for pipe in pipes]
+        server_cpu = meter.seconds()
     latencies: array[float] = array("d")
-    for _, client_latencies in outcomes:
+    for _, _, client_latencies in outcomes:
         latencies.frombytes(client_latencies)
-    return Measurement(len(latencies), max(took for took, _ in outcomes), latencies)
+    return Measurement(
+        len(latencies),
+        max(took for took, _, _ in outcomes),
+        latencies,
+        sum(cpu for _, cpu, _ in outcomes),
+        server_cpu,
+    )
 
 
 @contextmanager
@@ -89,11 +109,11 @@ def forked(
                 process.terminate()
 
 
-def _received(pipe: Connection) -> tuple[float, bytes]:
-    took, latencies, error = pipe.recv()
+def _received(pipe: Connection) -> tuple[float, float, bytes]:
+    took, cpu, latencies, error = pipe.recv()
     if error:
         raise RuntimeError(error)
-    return took, latencies
+    return took, cpu, latencies
 
 
 def _run_client(  # noqa: PLR0917 - a process is given its arguments by position
@@ -111,16 +131,17 @@ def _run_client(  # noqa: PLR0917 - a process is given its arguments by position
         gc.collect()
         barrier.wait()
         latencies: array[float] = array("d")
+        cpu = time.process_time()
         began_at = now = time.perf_counter()
         end_at = began_at + seconds
         while now < end_at:
             step()
             before, now = now, time.perf_counter()
             latencies.append(now - before)
-        pipe.send((now - began_at, latencies.tobytes(), ""))
+        pipe.send((now - began_at, time.process_time() - cpu, latencies.tobytes(), ""))
     except Exception as error:
         barrier.abort()
-        pipe.send((0.0, b"", f"{type(error).__name__}: {error}"))
+        pipe.send((0.0, 0.0, b"", f"{type(error).__name__}: {error}"))
         raise
 
 
@@ -130,6 +151,8 @@ class Series:
 
     Attributes:
         unit: what ``values`` count: more is better for "/s", less for "ms", "s" and "MB".
+        client_cpu_us: CPU time of an operation at the client, in microseconds.
+        server_cpu_us: the same at the server.
     """
 
     scenario: str
@@ -139,6 +162,8 @@ class Series:
     values: list[float]
     p50_ms: list[float]
     p99_ms: list[float]
+    client_cpu_us: list[float]
+    server_cpu_us: list[float]
 
     @property
     def value(self) -> float:
@@ -156,6 +181,12 @@ class Figures:
 
     series: dict[tuple[str, str, int], Series]
 
+    def updated(self, newer: Figures) -> Figures:
+        """Return these and the newer ones, which count where a scenario is in both."""
+        scenarios = {scenario for scenario, _, _ in newer.series}
+        kept = {key: series for key, series in self.series.items() if key[0] not in scenarios}
+        return Figures(kept | newer.series)
+
     def add(
         self,
         scenario: str,
@@ -165,16 +196,21 @@ class Figures:
         clients: int = 1,
         unit: str = "/s",
         measurement: Measurement | None = None,
+        operations: int = 1,
     ) -> None:
-        """Add the value of one round."""
+        """Add the value of one round, and what it cost a step of so many ``operations``."""
         key = (scenario, contestant, clients)
         series = self.series.setdefault(
-            key, Series(scenario, contestant, clients, unit, [], [], [])
+            key, Series(scenario, contestant, clients, unit, [], [], [], [], [])
         )
         series.values.append(value)
         if measurement is not None:
             series.p50_ms.append(measurement.percentile(50))
             series.p99_ms.append(measurement.percentile(99))
+            done = measurement.count * operations
+            series.client_cpu_us.append(1e6 * measurement.client_cpu / done)
+            if measurement.server_cpu is not None:
+                series.server_cpu_us.append(1e6 * measurement.server_cpu / done)
 
     def get(self, scenario: str, contestant: str, clients: int = 1) -> Series | None:
         """Return a series, or None where it was not measured."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 import django
 import psycopg
 
 from benchmarks.contestants import DATABASE, FLOOR, POSTGRES, POSTGRES_PREPARED, TEXTBOOK
-from benchmarks.measuring import Figures
+from benchmarks.measuring import Figures, Series
+from benchmarks.plan import Plan
 from benchmarks.server import Server
 
 
@@ -114,12 +117,17 @@ def machine(server: Server) -> dict[str, str]:
 
 
 def table(figures: Figures) -> str:
-    """Return all series as a Markdown table, beside textbook and floor of their scenario."""
+    """Return all series but growth as a Markdown table, beside textbook and floor of the same."""
     lines = [
-        "| scenario | clients | who | value | to textbook | to floor | p50 ms | p99 ms |",
-        "|---|---:|---|---:|---:|---:|---:|---:|",
+        (
+            "| scenario | clients | who | value | to textbook | to floor | p50 ms | p99 ms "
+            "| CPU µs, client | server |"
+        ),
+        "|---|---:|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for (scenario, contestant, clients), series in figures.series.items():
+        if scenario.startswith("growth"):
+            continue
         cells = [
             scenario,
             str(clients),
@@ -129,9 +137,33 @@ def table(figures: Figures) -> str:
             _ratio(figures.ratio(scenario, contestant, FLOOR, clients=clients)),
             _latency(series.p50_ms),
             _latency(series.p99_ms),
+            _cpu(series.client_cpu_us),
+            _cpu(series.server_cpu_us),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def growth_table(figures: Figures) -> str:
+    """Return the times on each journal as a Markdown table, the last one also as a ratio."""
+    rows: dict[tuple[str, str], dict[str, Series]] = {}
+    lengths: list[str] = []
+    for (scenario, contestant, _), series in figures.series.items():
+        if scenario.startswith("growth, "):
+            call, _, length = scenario.removeprefix("growth, ").rpartition(", ")
+            rows.setdefault((call, contestant), {})[length] = series
+            if length not in lengths:
+                lengths.append(length)
+    lines = [
+        f"| call | who | {' | '.join(lengths)} | last to first |",
+        f"|---|---|{'---:|' * (len(lengths) + 1)}",
+    ]
+    for (call, contestant), times in rows.items():
+        if not call.startswith("ratio "):
+            ratio = rows[f"ratio {call}", contestant][lengths[-1]]
+            cells = [f"{times[length].value:,.2f} ms" for length in lengths]
+            lines.append(f"| {call} | {contestant} | {' | '.join(cells)} | {ratio.value:.2f}x |")
+    return "\n".join(lines) if rows else ""
 
 
 def targets_table(figures: Figures) -> str:
@@ -152,11 +184,32 @@ def _latency(values: list[float]) -> str:
     return f"{sorted(values)[len(values) // 2]:.2f}" if values else ""
 
 
-def write_json(path: Path, figures: Figures, facts: dict[str, str]) -> None:
-    """Write everything that was measured."""
-    document = {
-        "taken_at": datetime.now(UTC).isoformat(timespec="seconds"),
+def read_json(path: Path) -> tuple[Figures, list[dict[str, Any]]]:
+    """Read what ``write_json`` has written: the figures and the parts."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    series = [Series(**one) for one in document["series"]]
+    figures = Figures({(one.scenario, one.contestant, one.clients): one for one in series})
+    return figures, document["parts"]
+
+
+def _cpu(values: list[float]) -> str:
+    return f"{median(values):,.0f}" if values else ""
+
+
+def new_part(scenarios: Iterable[str], plan: Plan, facts: dict[str, str]) -> dict[str, Any]:
+    """Return how these scenarios were measured: when, for how long and on what."""
+    return {
+        "scenarios": list(scenarios),
+        "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "plan": asdict(plan),
         "machine": facts,
+    }
+
+
+def write_json(path: Path, figures: Figures, parts: list[dict[str, Any]]) -> None:
+    """Write everything that was measured, in however many parts."""
+    document = {
+        "parts": parts,
         "series": [asdict(series) for series in figures.series.values()],
         "targets": [asdict(target) for target in targets(figures)],
     }

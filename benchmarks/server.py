@@ -18,6 +18,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from benchmarks import processor
+
 SETTINGS: Final = {
     # Durability is left as PostgreSQL has it, which is on. These keep checkpoints, which come when
     # they like, out of measurements of a few seconds.
@@ -83,6 +85,7 @@ def find_server() -> Server:
     url = os.environ.get("POSTGRES_URL") or _start()
     with psycopg.connect(url, autocommit=True) as connection:
         version = connection.info.parameter_status("server_version") or "?"
+        processor.use_server(connection.info.backend_pid)
         for name in DURABLE:
             row = connection.execute(sql.SQL("SHOW {}").format(sql.Identifier(name))).fetchone()
             if row != ("on",):

@@ -20,20 +20,23 @@ BATCHES: Final = (10, 100, 1_000, 8_000)
 
 def run(bench: Bench) -> None:
     """Measure each verb, over 1,000 balances, with 1 and 8 clients."""
-    for _ in range(bench.plan.rounds):
+    for number in range(bench.plan.rounds):
         for verb in contestants.VERBS:
             for clients in CLIENTS:
-                _round(bench, f"single {verb}", verb, BALANCES, clients)
+                _round(bench, number, f"single {verb}", verb, BALANCES, clients)
 
 
 def run_hot(bench: Bench) -> None:
     """Measure acquire with all clients on one balance."""
-    for _ in range(bench.plan.rounds):
+    for number in range(bench.plan.rounds):
         for clients in HOT_CLIENTS:
-            _round(bench, "hot balance", "acquire", 1, clients)
+            _round(bench, number, "hot balance", "acquire", 1, clients)
 
 
-def _round(bench: Bench, scenario: str, verb: str, balances: int, clients: int) -> None:
+def _round(  # noqa: PLR0917 - a scenario, spelled out
+    bench: Bench, number: int, scenario: str, verb: str, balances: int, clients: int
+) -> None:
+    """Let each contestant have its turn; who begins is another one in each round."""
     seconds = bench.plan.seconds
     turns: dict[str, Callable[[], Measurement]] = {
         name: partial(measure, make_step, clients=clients, seconds=seconds)
@@ -49,8 +52,10 @@ def _round(bench: Bench, scenario: str, verb: str, balances: int, clients: int) 
             clients=clients,
             seconds=seconds,
         )
-    for name, take in turns.items():
-        measurement = take()
+    names = list(turns)
+    first = number % len(names)
+    for name in names[first:] + names[:first]:
+        measurement = turns[name]()
         rate = measurement.per_second
         bench.figures.add(scenario, name, rate, clients=clients, measurement=measurement)
         bench.say(f"{scenario}, {clients} clients, {name}: {rate:,.0f}/s")
@@ -69,14 +74,14 @@ def run_batches(bench: Bench) -> None:
                     warm_up=max(1, WARM_UP // size),
                 )
                 rate = measurement.per_second * size
-                bench.figures.add(scenario, name, rate, measurement=measurement)
+                bench.figures.add(scenario, name, rate, measurement=measurement, operations=size)
                 bench.say(f"{scenario}, {name}: {rate:,.0f} operations/s")
             measurement = measure(
                 lambda _: contestants.textbook_step("acquire", BALANCES),
                 clients=1,
                 seconds=bench.plan.seconds,
             )
-            bench.figures.add(scenario, TEXTBOOK, measurement.per_second)
+            bench.figures.add(scenario, TEXTBOOK, measurement.per_second, measurement=measurement)
 
 
 def _batch_step(class_name: str, size: int, _number: int) -> Step:
