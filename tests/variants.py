@@ -72,7 +72,7 @@ def _lead_through_pgbouncer(settings: DatabaseSettings, folder: Path) -> None:
     port = _start_pgbouncer(settings, folder)
     settings.update(
         # Django's, but that it can drop a database to which PgBouncer keeps connections.
-        ENGINE="tests.proof_servers.pgbouncer",
+        ENGINE="tests.proof.servers.pgbouncer",
         HOST="127.0.0.1",
         PORT=port,
         # Both as Django's documentation tells for transaction pooling.
@@ -116,6 +116,8 @@ def _start_pgbouncer(settings: DatabaseSettings, folder: Path) -> int:
     configuration = folder / "pgbouncer.ini"
     configuration.write_text("\n".join(lines) + "\n")
     configuration.chmod(0o644)
+    # For whoever PgBouncer runs as to pass through.
+    folder.chmod(0o711)
     with (folder / "pgbouncer.log").open("wb") as log:
         process = subprocess.Popen(
             [program, str(configuration)],

@@ -11,7 +11,7 @@ import pytest
 
 from django_inventory.ledgers import PostgresLedger
 from tests.contract.engines import Clock, DatabaseEngine, MemoryEngine
-from tests.proof.profiles import is_long_run, register_profiles
+from tests.proof.profiles import is_long_run, is_proof_run, register_profiles
 from tests.proof.report import REPORT, Report
 from tests.servers import ALIASES, find_servers
 
@@ -33,16 +33,18 @@ register_profiles()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: takes minutes; run with --hypothesis-profile=long")
+    config.addinivalue_line(
+        "markers", "crowded: starts processes and servers; run with --hypothesis-profile=ci or long"
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long tests out of a run that is not the long one."""
-    if is_long_run():
-        return
-    long = [item for item in items if item.get_closest_marker("long")]
-    if long:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
+    """Leave out what this run is too short for."""
+    too_long = [*([] if is_long_run() else ["long"]), *([] if is_proof_run() else ["crowded"])]
+    left_out = [item for item in items if any(map(item.get_closest_marker, too_long))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

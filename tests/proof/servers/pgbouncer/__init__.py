@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, for test databases behind a PgBouncer."""
