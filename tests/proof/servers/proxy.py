@@ -105,14 +105,15 @@ class Proxy:
 
     def _pass_on(self, source: Any, sink: Any, is_clients: bool) -> bool:  # noqa: FBT001 - private
         """Pass on what is there; return whether the connection goes on."""
+        cut = self._cut
         try:
             message = source.recv(1 << 20)
+            if not (is_clients and message and cut and not cut.is_done and cut.is_it(message)):
+                # Whoever it is for may have gone, as the server does when it is told to.
+                sink.sendall(message)
+                return bool(message)
         except ConnectionError:
             return False
-        cut = self._cut
-        if not (is_clients and message and cut and not cut.is_done and cut.is_it(message)):
-            sink.sendall(message)
-            return bool(message)
         cut.message = message
         if cut.moment == "after":
             sink.sendall(message)

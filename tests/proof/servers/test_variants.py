@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.crowded
 
 SUITE: Final = Path(__file__).parents[2] / "contract"
-RACES: Final = ("concurrency", "deadlocks", "isolation", "lock_order", "transactions")
+RACES: Final = ("absent_balances", "concurrency", "deadlocks", "transactions")
 """What of the suite a short run takes: where a level of isolation or a pooler matters most."""
 
 
