@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -35,6 +37,34 @@ def run(bench: Bench) -> None:
     for contestant in (POSTGRES, DATABASE):
         for name in _calls(contestant, GROWTHS[0], 10):
             _compare(bench, contestant, name)
+    for alias, entries in zip(GROWTHS, bench.plan.growth, strict=True):
+        hit, read = _blocks_of_a_page(alias, entries // ENTRIES_A_BALANCE)
+        bench.say(
+            f"growth: {PAGE} entries of a balance among {entries:,}: {hit:,.0f} blocks from "
+            f"PostgreSQL's memory, {read:,.0f} from the system's"
+        )
+
+
+def _blocks_of_a_page(alias: str, balances: int) -> tuple[float, float]:
+    """Return how many blocks a page of a balance's entries takes, had at once and read."""
+    blocks = []
+    for _ in range(CALLS):
+        explained = _entries_of(alias, random.randrange(balances)).explain(
+            format="json", analyze=True, buffers=True
+        )
+        plan = json.loads(explained)[0]["Plan"]
+        blocks.append((plan["Shared Hit Blocks"], plan["Shared Read Blocks"]))
+    hit, read = zip(*blocks, strict=True)
+    return median(hit), median(read)
+
+
+def _entries_of(alias: str, number: int) -> Any:
+    """Return the last entries of a balance, as the admin asks for them."""
+    from django_inventory.models import Balance, Entry
+
+    balances = Balance.objects.using(alias).values_list("pk")
+    pk = balances.get(subject=f"s-{number // 10}", item=f"i-{number % 10}")[0]
+    return Entry.objects.using(alias).filter(balance_id=pk).order_by("-sequence")[:PAGE]
 
 
 def _fill(bench: Bench, alias: str, entries: int) -> None:
@@ -97,10 +127,8 @@ def _calls(
     contestant: str, alias: str, balances: int
 ) -> dict[str, tuple[int, Callable[[], object]]]:
     """Return, by name, how often in a row each call is made, and the call."""
-    import random
-
     from django_inventory import ledgers
-    from django_inventory.models import Balance, Entry
+    from django_inventory.models import Entry
     from django_inventory.operations import Hold
 
     backend: Any = getattr(ledgers, contestant)
@@ -118,10 +146,7 @@ def _calls(
         return list(Entry.objects.using(alias).order_by("-created_at", "-pk")[:PAGE])
 
     def balance_page() -> list[Entry]:
-        subject, item = place()
-        pk = Balance.objects.using(alias).values_list("pk").get(subject=subject, item=item)[0]
-        entries = Entry.objects.using(alias).filter(balance_id=pk)
-        return list(entries.order_by("-sequence")[:PAGE])
+        return list(_entries_of(alias, random.randrange(balances)))
 
     def expire() -> float:
         ttl = timedelta(minutes=1)
