@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Final
 from xml.sax.saxutils import escape
 
-from benchmarks.contestants import DATABASE, FLOOR, POSTGRES, POSTGRES_PREPARED, TEXTBOOK
+from benchmarks.contestants import (
+    DATABASE,
+    FLOOR,
+    FLOOR_IN_DJANGO,
+    POSTGRES,
+    POSTGRES_PREPARED,
+    TEXTBOOK,
+)
 from benchmarks.measuring import Figures, Series
 
 WIDTH: Final = 860
@@ -31,6 +38,7 @@ COLOURS: Final = {
     POSTGRES_PREPARED: "#4f8fd8",
     DATABASE: "#2f8f5b",
     FLOOR: "#8a8a8a",
+    FLOOR_IN_DJANGO: "#8a8a8a",
     TEXTBOOK: "#b8860b",
 }
 OTHER_COLOUR: Final = "#b0506a"

@@ -9,7 +9,7 @@ import itertools
 import os
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from benchmarks.measuring import Step
 from benchmarks.settings import DEFAULT, PREPARED
@@ -17,6 +17,7 @@ from benchmarks.settings import DEFAULT, PREPARED
 ITEM: Final = "gold"
 STOCK: Final = 10**12
 FLOOR: Final = "floor (pgbench)"
+FLOOR_IN_DJANGO: Final = "floor, from Django"
 POSTGRES: Final = "PostgresLedger"
 POSTGRES_PREPARED: Final = "PostgresLedger, prepared"
 DATABASE: Final = "DatabaseLedger"
@@ -80,6 +81,42 @@ def textbook_step(verb: str, balances: int) -> Step:
     return steps[verb]
 
 
+def floor_step(verb: str, balances: int) -> Step:
+    """Return the floor's function of a verb as a step, called with what Django has for that.
+
+    It is as far as a ledger in Python could come that did nothing in Python.
+    """
+    from django.db import connection
+
+    from benchmarks.floor import FINGERPRINT
+
+    def call(function: str, *arguments: object) -> Any:
+        marks = ", ".join(["%s"] * len(arguments))
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {function}({marks})", arguments)
+            return cursor.fetchone()[0]
+
+    def hold_and_commit() -> None:
+        key, seconds = new_key(), 900
+        call(
+            "floor_commit", call("floor_hold", key, FINGERPRINT, place(balances), ITEM, 1, seconds)
+        )
+
+    steps: dict[str, Step] = {
+        "acquire": lambda: call(
+            "floor_move", "acquire", new_key(), FINGERPRINT, place(balances), ITEM, 1
+        ),
+        "consume": lambda: call(
+            "floor_move", "consume", new_key(), FINGERPRINT, place(balances), ITEM, -1
+        ),
+        "transfer": lambda: call(
+            "floor_transfer", new_key(), FINGERPRINT, *two_places(balances), ITEM, 1
+        ),
+        "hold+commit": hold_and_commit,
+    }
+    return steps[verb]
+
+
 def make_steps(verb: str, balances: int) -> dict[str, Callable[[int], Step]]:
     """Return, by contestant, what makes the step of a client."""
     return {
@@ -87,6 +124,7 @@ def make_steps(verb: str, balances: int) -> dict[str, Callable[[int], Step]]:
         POSTGRES_PREPARED: lambda _: ledger_step(POSTGRES, PREPARED, verb, balances),
         DATABASE: lambda _: ledger_step(DATABASE, DEFAULT, verb, balances),
         TEXTBOOK: lambda _: textbook_step(verb, balances),
+        FLOOR_IN_DJANGO: lambda _: floor_step(verb, balances),
     }
 
 

@@ -38,6 +38,7 @@ def test_a_quick_run_measures_every_contestant_and_writes_what_it_found(tmp_path
         "DatabaseLedger",
         "textbook",
         "floor (pgbench)",
+        "floor, from Django",
     }
     assert all(value > 0 for values in hot.values() for value in values)
     reached = {target["name"] for target in figures["targets"] if target["reached"] is not None}
