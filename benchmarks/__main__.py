@@ -43,6 +43,8 @@ def main() -> int:
         plan = replace(plan, seconds=arguments.seconds)
     if arguments.rounds is not None:
         plan = replace(plan, rounds=arguments.rounds)
+    if arguments.lines is not None:
+        plan = replace(plan, journey_lines=arguments.lines)
     bench = Bench(server, find_pgbench(), plan, Figures({}), say)
     facts = report.machine(server)
     say(", ".join(f"{name} {value}" for name, value in facts.items()))
@@ -63,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, help="these scenarios alone")
     parser.add_argument("--seconds", type=float, help="how long one measurement takes")
     parser.add_argument("--rounds", type=int, help="how often each is taken")
+    parser.add_argument("--lines", type=int, help="only so many of the journey's purchase lines")
     parser.add_argument(
         "--keep", action="store_true", help="what the folder has of other scenarios stays in it"
     )

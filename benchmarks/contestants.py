@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Callable
 from typing import Any, Final
+from uuid import UUID
 
 from benchmarks.measuring import Step
 from benchmarks.settings import DEFAULT, PREPARED
@@ -90,7 +91,7 @@ def floor_step(verb: str, balances: int) -> Step:
 
     from benchmarks.floor import FINGERPRINT
 
-    def call(function: str, *arguments: object) -> Any:
+    def call(function: str, *arguments: str | int | UUID) -> Any:
         marks = ", ".join(["%s"] * len(arguments))
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {function}({marks})", arguments)

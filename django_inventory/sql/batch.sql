@@ -31,7 +31,14 @@ CREATE FUNCTION @schema@.django_inventory_prepare(
     OUT are_all_new boolean,
     OUT absent text[]
 )
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- One plan a session, that goes to each row by its key. Else PostgreSQL plans anew for each batch, which
+-- costs more than to run a small one; and the tables may have grown since, so nothing is scanned.
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
 DECLARE
     subjects text[];
     items text[];
@@ -141,7 +148,13 @@ $$;
 CREATE FUNCTION @schema@.django_inventory_bulk(
     p_operations jsonb, p_now timestamptz
 ) RETURNS json
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- See django_inventory_prepare.
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $$
 DECLARE
     v_answers json;
     unsettled bigint[];
