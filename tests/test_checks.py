@@ -22,11 +22,20 @@ from tests.contract.journal import only_on
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pytest_django import DjangoDbBlocker
+
     from tests.contract.engines import Engine
 
 __all__ = ["clock", "engine"]
 
 LEDGERS = "django_inventory.ledgers"
+
+
+@pytest.fixture(autouse=True)
+def database_access(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Let Django's own checks ask a database what it can, if nobody has asked it before."""
+    with django_db_blocker.unblock():
+        yield
 
 
 def found(*, databases: list[str] | None = None) -> list[str]:
