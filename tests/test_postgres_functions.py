@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 
 from django_inventory.exceptions import InsufficientQuantity
 from django_inventory.ledgers import PostgresLedger
 from django_inventory.ledgers.verification import Verification
-from django_inventory.operations import Acquire, Consume
+from django_inventory.operations import Acquire, Commit, Consume, Hold
 from tests.servers import find_servers
 from tests.test_migrations import SCRATCH, scratch_database
 
@@ -141,3 +141,34 @@ def test_a_table_of_the_same_name_that_comes_first_is_left_alone(
         assert cursor.fetchone() == (0,)
         cursor.execute("SELECT quantity FROM public.django_inventory_balance")
         assert cursor.fetchone() == (10,)
+
+
+def test_a_batch_reads_its_own_rows_alone_though_it_was_planned_for_small_tables(
+    scratch: BaseDatabaseWrapper,
+) -> None:
+    migrate()
+    ledger = PostgresLedger(using=SCRATCH)
+    held = ledger.post([Acquire("a", "shop", "gold", 9_000), Hold("h", "shop", "gold", 1, 900)])
+    with scratch.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    ledger.post([Commit(hold.id, to="ann") for hold in [held[1].hold] if hold is not None])
+    receipts = ledger.post(
+        [Acquire(f"a{n}", f"s{n}", "gold", 1) for n in range(1_000)]
+        + [Hold(f"h{n}", f"s{n}", "gold", 1, 900) for n in range(1_000)]
+    )
+    holds = [receipt.hold.id for receipt in receipts if receipt.hold is not None]
+    with transaction.atomic(using=SCRATCH), scratch.cursor() as cursor:
+        before = rows_read(cursor)
+        ledger.post([Commit(hold_id, to="bob") for hold_id in holds[:2]])
+        read = {table: rows - before[table] for table, rows in rows_read(cursor).items()}
+    assert read.keys() == {"django_inventory_balance", "django_inventory_hold"}
+    assert 0 < min(read.values()) <= max(read.values()) < 40, read
+
+
+def rows_read(cursor: Any) -> dict[str, int]:
+    """Return how many rows the session has read lately of balances and of holds."""
+    cursor.execute(
+        "SELECT relname, seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+        " WHERE relname IN ('django_inventory_balance', 'django_inventory_hold')"
+    )
+    return dict(cursor.fetchall())

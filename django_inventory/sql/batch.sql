@@ -32,8 +32,9 @@ CREATE FUNCTION @schema@.django_inventory_prepare(
     OUT absent text[]
 )
 LANGUAGE plpgsql
--- One plan a session, that goes to each row by its key. Else PostgreSQL plans anew for each batch, which
--- takes a quarter of the time of small ones. The tables may grow after that, so nothing is scanned.
+-- One plan a session. Else PostgreSQL plans anew for each batch, which takes half of the time of small
+-- ones. The tables may be small when it plans and grow after that, so whatever it believes the plan has
+-- to go to each row by its key: nothing is scanned, and LATERAL with OFFSET 0 leaves it no other order.
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET enable_hashjoin = off
@@ -68,7 +69,8 @@ BEGIN
         SELECT array_agg(r.key) INTO known
         FROM @schema@.django_inventory_idempotencyrecord r
         WHERE r.scope = p_scope
-            AND r.key IN (SELECT o.value ->> 'key' FROM jsonb_array_elements(p_operations) o)
+            AND r.key = ANY (ARRAY(
+                SELECT o.value ->> 'key' FROM jsonb_array_elements(p_operations) o))
             AND r.operation_id NOT IN (
                 SELECT (o.value ->> 'id')::uuid FROM jsonb_array_elements(p_operations) o);
     END IF;
@@ -80,8 +82,12 @@ BEGIN
     ), held AS MATERIALIZED (
         SELECT b.subject, b.item, f.taker
         FROM fresh f
-        JOIN @schema@.django_inventory_hold h ON h.id = f.hold_id AND h.status = 'active'
-        JOIN @schema@.django_inventory_balance b ON b.id = h.balance_id
+        CROSS JOIN LATERAL (
+            SELECT h.* FROM @schema@.django_inventory_hold h WHERE h.id = f.hold_id OFFSET 0) h
+        CROSS JOIN LATERAL (
+            SELECT b.* FROM @schema@.django_inventory_balance b
+            WHERE b.id = h.balance_id OFFSET 0) b
+        WHERE h.status = 'active'
     ), touched AS (
         SELECT f.subject, f.item, f.kind = 'acquire' AS is_credited
         FROM fresh f WHERE f.subject IS NOT NULL
@@ -105,32 +111,43 @@ BEGIN
             (subject, item, quantity, on_hold, version, created_at, updated_at)
         SELECT p.subject, p.item, 0, 0, 0, p_now, p_now
         FROM unnest(subjects, items, is_credited) p (subject, item, is_credited)
+        LEFT JOIN LATERAL (
+            SELECT b.id FROM @schema@.django_inventory_balance b
+            WHERE b.subject = p.subject AND b.item = p.item OFFSET 0
+        ) b ON true
         -- Where each operation stands alone, all: that one of them owns nothing has to stay true until
         -- what the others do is seen.
-        WHERE (p.is_credited OR NOT p_is_atomic) AND NOT EXISTS (
-            SELECT FROM @schema@.django_inventory_balance b
-            WHERE b.subject = p.subject AND b.item = p.item)
+        WHERE (p.is_credited OR NOT p_is_atomic) AND b.id IS NULL
         ORDER BY p.subject COLLATE "C", p.item COLLATE "C"
         ON CONFLICT (subject, item) DO NOTHING
         RETURNING id
     )
     SELECT array_agg(inserted.id) INTO made FROM inserted;
 
-    SELECT count(*) INTO v_locked FROM (
+    SELECT count(*) INTO v_locked
+    FROM (
         SELECT b.id
-        FROM @schema@.django_inventory_balance b
-        JOIN unnest(subjects, items) p (subject, item)
-            ON b.subject = p.subject AND b.item = p.item
+        FROM unnest(subjects, items) p (subject, item)
+        CROSS JOIN LATERAL (
+            SELECT b.id FROM @schema@.django_inventory_balance b
+            WHERE b.subject = p.subject AND b.item = p.item OFFSET 0) b
         ORDER BY b.id
-        FOR NO KEY UPDATE OF b
+        OFFSET 0
+    ) wanted
+    CROSS JOIN LATERAL (
+        SELECT b.id FROM @schema@.django_inventory_balance b
+        WHERE b.id = wanted.id
+        FOR NO KEY UPDATE
     ) locked;
     IF v_locked < cardinality(subjects) THEN
         SELECT count(b.id),
                array_agg(p.subject || chr(31) || p.item) FILTER (WHERE b.id IS NULL)
         INTO v_there, absent
         FROM unnest(subjects, items) p (subject, item)
-        LEFT JOIN @schema@.django_inventory_balance b
-            ON b.subject = p.subject AND b.item = p.item;
+        LEFT JOIN LATERAL (
+            SELECT b.id FROM @schema@.django_inventory_balance b
+            WHERE b.subject = p.subject AND b.item = p.item OFFSET 0
+        ) b ON true;
         -- Whoever made it may have filled it from those that are locked now, so it is not empty.
         IF v_there > v_locked THEN
             RAISE EXCEPTION USING ERRCODE = 'serialization_failure',
@@ -194,8 +211,13 @@ BEGIN
                 WHEN 'commit' THEN CASE WHEN o.keep THEN h.remaining - m.moved ELSE 0 END
             END AS remaining
         FROM @schema@.django_inventory_operations(p_operations) o
-        LEFT JOIN @schema@.django_inventory_hold h ON h.id = o.hold
-        LEFT JOIN @schema@.django_inventory_balance b ON b.id = h.balance_id
+        LEFT JOIN LATERAL (
+            SELECT h.* FROM @schema@.django_inventory_hold h WHERE h.id = o.hold OFFSET 0
+        ) h ON true
+        LEFT JOIN LATERAL (
+            SELECT b.* FROM @schema@.django_inventory_balance b
+            WHERE b.id = h.balance_id OFFSET 0
+        ) b ON true
         CROSS JOIN LATERAL (SELECT coalesce(o.quantity, h.remaining) AS moved) m
     ), running AS MATERIALIZED (
         SELECT
@@ -223,8 +245,10 @@ BEGIN
             VALUES (1, a.giver, a.moved_item, a.quantity_delta, a.on_hold_delta),
                    (2, a."to", a.moved_item, a.moved, 0)
         ) leg (side, subject, item, quantity_delta, on_hold_delta)
-        JOIN @schema@.django_inventory_balance b
-            ON b.subject = leg.subject AND b.item = leg.item
+        CROSS JOIN LATERAL (
+            SELECT b.* FROM @schema@.django_inventory_balance b
+            WHERE b.subject = leg.subject AND b.item = leg.item OFFSET 0
+        ) b
         WINDOW of_balance AS (PARTITION BY b.id),
                up_to_here AS (PARTITION BY b.id ORDER BY a.number, leg.side)
     ), regular AS MATERIALIZED (
@@ -259,7 +283,10 @@ BEGIN
             status = r.status,
             resolved_at = CASE WHEN r.remaining = 0 THEN p_now END
         FROM running r
-        WHERE h.id = r.hold AND r.side = 1 AND (SELECT is_regular FROM regular)
+        CROSS JOIN LATERAL (
+            SELECT h.ctid FROM @schema@.django_inventory_hold h WHERE h.id = r.hold OFFSET 0
+        ) place
+        WHERE h.ctid = place.ctid AND r.side = 1 AND (SELECT is_regular FROM regular)
     ), settled AS (
         UPDATE @schema@.django_inventory_balance b
         SET quantity = r.quantity_after,
@@ -270,7 +297,11 @@ BEGIN
                 WHEN r.on_hold_after > 0 THEN least(b.next_expiry_at, r.earliest)
             END
         FROM running r
-        WHERE b.id = r.balance_id AND r.is_last AND (SELECT is_regular FROM regular)
+        CROSS JOIN LATERAL (
+            SELECT b.ctid FROM @schema@.django_inventory_balance b
+            WHERE b.id = r.balance_id OFFSET 0
+        ) place
+        WHERE b.ctid = place.ctid AND r.is_last AND (SELECT is_regular FROM regular)
     ), journalled AS (
         INSERT INTO @schema@.django_inventory_entry
             (balance_id, sequence, operation_id, kind, key, hold_id, hold_remaining,
