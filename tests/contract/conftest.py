@@ -16,7 +16,7 @@ import pytest
 from django.db import connections
 
 from django_inventory.ledgers import DatabaseLedger, PostgresLedger
-from tests.contract import engines
+from tests.contract import engines, races
 from tests.contract.engines import Clock, DatabaseEngine, Engine, MemoryEngine
 from tests.servers import ALIASES, ENGINES, find_servers
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from django.db import DatabaseError
     from pytest_django import DjangoDbBlocker
 
     from django_inventory.ledgers import Ledger
@@ -84,6 +85,13 @@ def ledger(engine: Engine, clock: Clock) -> Ledger:
 def count_queries() -> Callable[[Engine], AbstractContextManager[engines.QueryCount]]:
     """The context manager of that name; ``counted.count`` is what is asserted after the block."""
     return engines.count_queries
+
+
+@pytest.fixture
+def conflicts(monkeypatch: pytest.MonkeyPatch) -> list[DatabaseError]:
+    """Every deadlock and the like that the ledger meets, retried or not."""
+    # By way of the module, of which a run in another variant has another function.
+    return races.watch_conflicts(monkeypatch)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import threading
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 from django.db import connections, transaction
@@ -30,7 +29,6 @@ from tests.contract.races import (
     assert_sound,
     call_with_stops,
     isolated,
-    watch_conflicts,
 )
 
 if TYPE_CHECKING:
@@ -49,22 +47,6 @@ BATCH: list[Operation] = [Consume("ann", "ann", "gold", 3), Consume("bob", "bob"
 MAKING: list[Operation] = [*BATCH, Acquire("zoe", "zoe", "gold", 1)]
 """Also makes a balance, where MariaDB is led in another way."""
 each_way = pytest.mark.parametrize("batch", [BATCH, MAKING], ids=["plain", "making"])
-
-
-@pytest.fixture
-def conflicts(monkeypatch: pytest.MonkeyPatch) -> list[DatabaseError]:
-    """Every deadlock and the like that the ledger meets, retried or not."""
-    return watch_conflicts(monkeypatch)
-
-
-@pytest.fixture
-def ledger(engine: Engine, clock: Clock) -> Ledger:
-    """A ledger in a scope of its own.
-
-    MariaDB locks the neighbours of a key that was just deleted, by the test before, where it is
-    inserted again. Then a call would wait there, and not for a balance.
-    """
-    return engine.make_ledger(clock=clock, scope=uuid4().hex)
 
 
 def lock_table(engine: Engine, name: str) -> None:

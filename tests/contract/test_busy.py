@@ -24,7 +24,6 @@ from tests.contract.races import (
     assert_sound,
     connecting_with,
     impatient,
-    watch_conflicts,
 )
 
 if TYPE_CHECKING:
@@ -47,12 +46,6 @@ LOCK_ALICE: Final = (
     "SELECT 1 FROM django_inventory_balance WHERE subject = 'alice' AND item = 'gold' FOR UPDATE"
 )
 R = TypeVar("R")
-
-
-@pytest.fixture
-def conflicts(monkeypatch: pytest.MonkeyPatch) -> list[DatabaseError]:
-    """Every deadlock and the like that the ledger meets, retried or not."""
-    return watch_conflicts(monkeypatch)
 
 
 @pytest.fixture

@@ -35,7 +35,6 @@ from tests.contract.races import (
     in_rounds,
     receipts_of,
     refusals_of,
-    watch_conflicts,
 )
 
 if TYPE_CHECKING:
@@ -51,12 +50,6 @@ if TYPE_CHECKING:
 
 MINUTE = timedelta(minutes=1)
 TICK = timedelta(microseconds=1)
-
-
-@pytest.fixture
-def conflicts(monkeypatch: pytest.MonkeyPatch) -> list[DatabaseError]:
-    """Every deadlock and the like that the ledger meets, retried or not."""
-    return watch_conflicts(monkeypatch)
 
 
 # Keys that meet -----------------------------------------------------------------------------

@@ -30,7 +30,6 @@ from tests.contract.races import (
     assert_sound,
     call_with_stops,
     isolated,
-    watch_conflicts,
 )
 
 if TYPE_CHECKING:
@@ -47,12 +46,6 @@ R = TypeVar("R")
 LOCK_ALICE: Final = (
     "SELECT 1 FROM django_inventory_balance WHERE subject = 'alice' AND item = 'gold' FOR UPDATE"
 )
-
-
-@pytest.fixture
-def conflicts(monkeypatch: pytest.MonkeyPatch) -> list[DatabaseError]:
-    """Every deadlock and the like that the ledger meets, retried or not."""
-    return watch_conflicts(monkeypatch)
 
 
 # Deadlocks with code that is none of the ledger's -------------------------------------------

@@ -45,7 +45,6 @@ from tests.contract.races import (
     in_rounds,
     receipts_of,
     refusals_of,
-    watch_conflicts,
 )
 
 if TYPE_CHECKING:
@@ -62,12 +61,6 @@ if TYPE_CHECKING:
 
 SECOND = timedelta(seconds=1)
 REFUSALS = (HoldExpired, HoldResolved, InsufficientQuantity, InvalidOperation)
-
-
-@pytest.fixture
-def conflicts(monkeypatch: pytest.MonkeyPatch) -> list[DatabaseError]:
-    """Every deadlock and the like that the ledger meets, retried or not."""
-    return watch_conflicts(monkeypatch)
 
 
 def test_first_ever_credits_in_opposite_order_never_deadlock(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from django.db import connections
 
-from tests.contract.engines import Clock, DatabaseEngine
+from tests.proof.servers.books import empty
 from tests.proof.servers.children import Crew
 from tests.servers import ALIASES
 
@@ -26,12 +26,11 @@ def alias(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) ->
     engine: str = request.param
     request.getfixturevalue("django_db_setup")
     with django_db_blocker.unblock():
-        database = DatabaseEngine(engine, ALIASES[engine], Clock())
-        database.empty()
-        yield database.alias
+        empty(ALIASES[engine])
+        yield ALIASES[engine]
         # A failed test may have left one that is broken.
-        connections[database.alias].close()
-        database.empty()
+        connections[ALIASES[engine]].close()
+        empty(ALIASES[engine])
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Final
 
 import pytest
@@ -13,9 +12,7 @@ DATABASE_LEDGER: Final = "django_inventory.ledgers.database.DatabaseLedger"
 POSTGRES_LEDGER: Final = "django_inventory.ledgers.postgres.PostgresLedger"
 
 SERVERS: Final = [name for name in ("postgresql", "mariadb") if name not in find_servers().left_out]
-POSTGRES_LEDGERS: Final = [DATABASE_LEDGER]
-if find_spec("django_inventory.ledgers.postgres"):
-    POSTGRES_LEDGERS.append(POSTGRES_LEDGER)
+POSTGRES_LEDGERS: Final = [DATABASE_LEDGER, POSTGRES_LEDGER]
 _LEDGERS: Final = [
     (server, ledger)
     for server in SERVERS

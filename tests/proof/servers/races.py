@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from django_inventory.operations import Operation
     from django_inventory.values import HoldSnapshot
     from tests.proof.servers.children import Crew
-    from tests.proof.servers.history import Ask, Call
+    from tests.proof.servers.history import Call
 
     Plan = Sequence[tuple[Ask, datetime | None]]
 
