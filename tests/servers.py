@@ -48,6 +48,7 @@ ALIASES: Final = {"sqlite": "default", "postgresql": "postgresql", "mariadb": "m
 ENGINES: Final = ("memory", *ALIASES)
 CONNECT_SECONDS: Final = 5
 DEFAULT_MARIADB_URL: Final = "mysql://root@127.0.0.1:3306"
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class EngineMissingError(Exception):
@@ -221,6 +222,9 @@ def _find_mariadb(folder: Path) -> tuple[DatabaseSettings, str]:
     url = named or DEFAULT_MARIADB_URL
     settings = _mariadb_settings(url)
     driver = _mariadb_driver()
+    if driver.__name__ == "pymysql" and settings["HOST"] in LOOPBACK:
+        # For TLS it reads the system's certificates, each time: more than half of connecting.
+        settings["OPTIONS"]["ssl_disabled"] = True
     try:
         connection = driver.connect(
             host=settings["HOST"],

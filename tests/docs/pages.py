@@ -98,6 +98,7 @@ def pages() -> list[Page]:
     """Read all pages that the project shows to people."""
     paths = [
         *ROOT.glob("*.md"),
+        ROOT / "benchmarks/README.md",
         ROOT / "example_project/README.md",
         *(path for path in ROOT.glob("docs/**/*.md") if "_build" not in path.parts),
     ]

@@ -65,6 +65,23 @@ def test_every_block_runs_or_says_why_not(page: Page) -> None:
     assert [str(block) for block in left_over(page)] == []
 
 
+def groups_for_an_old_pip(page: Page) -> list[Block]:
+    """Return the blocks that give a dependency group to the pip that Python brought.
+
+    That of Python 3.13.0 does not know groups yet, nor do older ones.
+    """
+    return [
+        block
+        for block in page.blocks
+        if "-m venv" in block.body and "--group" in block.body.partition("-U pip")[0]
+    ]
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: page.name)
+def test_pip_is_made_new_before_it_is_given_a_group(page: Page) -> None:
+    assert [str(block) for block in groups_for_an_old_pip(page)] == []
+
+
 @pytest.mark.parametrize("page", ALL, ids=lambda page: page.name)
 def test_marks_hold(page: Page) -> None:
     marks = [(block.verb, block.text) for block in page.blocks if block.verb]
@@ -140,6 +157,19 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 )
 def test_an_unmarked_block_is_found(write: Any, text: str, number: int) -> None:
     assert len(left_over(write(text))) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("```sh\npython3 -m venv v && v/bin/pip install --group a\n```\n", 1),
+        ("```sh\npython3 -m venv v && v/bin/pip install --group a -U pip\n```\n", 1),
+        ("```sh\npython3 -m venv v\nv/bin/pip install -U pip\npip install --group a\n```\n", 0),
+        ("```sh\npython3 -m venv v && v/bin/pip install a\n```\n", 0),
+    ],
+)
+def test_a_group_for_an_old_pip_is_found(write: Any, text: str, number: int) -> None:
+    assert len(groups_for_an_old_pip(write(text))) == number
 
 
 @pytest.mark.parametrize(
