@@ -6,6 +6,7 @@ import select
 import signal
 import socket
 import threading
+import time
 from contextlib import ExitStack
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
@@ -27,11 +28,16 @@ class StopRequest:
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        # A socket, and not threading.Event, whose set() can meet its own lock in a handler.
         self._receiver, self._sender = socket.socketpair()
         self._stack.callback(self._receiver.close)
         self._stack.callback(self._sender.close)
         if threading.current_thread() is threading.main_thread():
+            # Written to when a signal comes, and not only once Python gets to calling the handler:
+            # it does not while it waits for the socket, if the signal came an instant before.
+            self._receiver.setblocking(False)  # noqa: FBT003 - the socket's own signature
+            self._sender.setblocking(False)  # noqa: FBT003
+            before = signal.set_wakeup_fd(self._sender.fileno(), warn_on_full_buffer=False)
+            self._stack.callback(signal.set_wakeup_fd, before)
             for number in STOP_SIGNALS:
                 self._before[number] = signal.signal(number, self._note) or signal.SIG_DFL
         self._stack.callback(self._restore)
@@ -47,13 +53,14 @@ class StopRequest:
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until a stop is asked for; tell whether it is."""
-        if not self.is_made:
-            select.select([self._receiver], [], [], seconds)
+        ends_at = time.monotonic() + seconds
+        while not self.is_made and (left := ends_at - time.monotonic()) > 0:
+            if select.select([self._receiver], [], [], left)[0]:
+                self._receiver.recv(4096)
         return self.is_made
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.is_made = True
-        self._sender.send(b"\0")
         self._restore()
 
     def _restore(self) -> None:

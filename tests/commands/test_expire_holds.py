@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +16,7 @@ from django.utils import timezone
 
 from django_inventory.exceptions import LedgerBusy
 from django_inventory.ledgers import DatabaseLedger
+from django_inventory.management.stopping import StopRequest
 from django_inventory.models import Balance, Hold
 from django_inventory.operations import Acquire
 from django_inventory.operations import Hold as HoldOperation
@@ -196,6 +200,38 @@ def test_a_loop_ends_with_status_0_when_it_is_told_to(
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out, err) == (0, "", "")
     assert statuses(engine) == ["expired"] * 2
+
+
+def test_a_wait_ends_although_the_handler_is_not_called_yet() -> None:
+    """As if the signal had come when all was looked at and the wait had not begun."""
+
+    def interrupt() -> None:
+        time.sleep(0.2)
+        # A signal that another thread takes does not interrupt what the main thread waits in.
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    handler = signal.getsignal(signal.SIGTERM)
+    with StopRequest() as stop:
+        began_at = time.monotonic()
+        threading.Thread(target=interrupt).start()
+        assert stop.wait(20)
+        assert time.monotonic() - began_at < 10
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_other_signals_do_not_end_a_wait() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+    try:
+        with StopRequest() as stop:
+            began_at = time.monotonic()
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+            assert not stop.wait(0.5)
+            assert time.monotonic() - began_at >= 0.5
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert heard == [signal.SIGUSR1]
 
 
 @only_on("sqlite")
