@@ -20,9 +20,11 @@ from benchmarks.plan import Bench
 from benchmarks.settings import GROWTHS
 
 ENTRIES_A_BALANCE: Final = 100
-CALLS: Final = 20
-"""So often each call is made in a row, on one journal, before the next journal has its turn."""
+TURNS: Final = 40
+"""A turn, in which a call is repeated on one journal before the next has its turn, takes one part in so
+many of what other measurements take."""
 
+EXPLAINED: Final = 20
 PAGE: Final = 100
 EXPIRED_HOLDS: Final = 200
 
@@ -48,7 +50,7 @@ def run(bench: Bench) -> None:
 def _blocks_of_a_page(alias: str, balances: int) -> tuple[float, float]:
     """Return how many blocks a page of a balance's entries takes, had at once and read."""
     blocks = []
-    for _ in range(CALLS):
+    for _ in range(EXPLAINED):
         explained = _entries_of(alias, random.randrange(balances)).explain(
             format="json", analyze=True, buffers=True
         )
@@ -95,12 +97,13 @@ def _compare(bench: Bench, contestant: str, name: str) -> None:
     calls = []
     for alias, entries in zip(GROWTHS, bench.plan.growth, strict=True):
         calls.append(_calls(contestant, alias, entries // ENTRIES_A_BALANCE)[name])
+    turn = bench.plan.seconds / TURNS
     for call in calls:
-        _times(call)
+        _times(call, turn)
     times: list[list[float]] = [[] for _ in calls]
     for _ in range(bench.plan.growth_rounds):
         for call, own in zip(calls, times, strict=True):
-            own.append(median(_times(call)))
+            own.append(median(_times(call, turn)))
     for entries, own in zip(bench.plan.growth, times, strict=True):
         bench.figures.add(
             f"growth, {name}, {entries:,} entries", contestant, 1_000 * median(own), unit=" ms"
@@ -112,21 +115,19 @@ def _compare(bench: Bench, contestant: str, name: str) -> None:
             bench.say(f"{scenario}, {contestant}: {ratio:.2f}")
 
 
-def _times(call: tuple[int, Callable[[], object]]) -> list[float]:
-    """Return how long each of some calls took; one that prepares itself returns its own time."""
-    count, function = call
+def _times(call: Callable[[], object], seconds: float) -> list[float]:
+    """Return how long each call took; one that prepares itself returns its own time."""
     times = []
-    for _ in range(count):
+    ends_at = time.perf_counter() + seconds
+    while not times or time.perf_counter() < ends_at:
         began_at = time.perf_counter()
-        own = function()
+        own = call()
         times.append(own if isinstance(own, float) else time.perf_counter() - began_at)
     return times
 
 
-def _calls(
-    contestant: str, alias: str, balances: int
-) -> dict[str, tuple[int, Callable[[], object]]]:
-    """Return, by name, how often in a row each call is made, and the call."""
+def _calls(contestant: str, alias: str, balances: int) -> dict[str, Callable[[], object]]:
+    """Return the calls by name."""
     from django_inventory import ledgers
     from django_inventory.models import Entry
     from django_inventory.operations import Hold
@@ -158,12 +159,12 @@ def _calls(
         return time.perf_counter() - began_at
 
     return {
-        "acquire": (CALLS, lambda: ledger.acquire(new_key(), *place(), 1)),
-        "consume": (CALLS, lambda: ledger.consume(new_key(), *place(), 1)),
-        "hold and commit": (CALLS, hold_and_commit),
-        "balance()": (CALLS, lambda: ledger.balance(*place())),
-        "balances()": (CALLS, lambda: ledger.balances(place()[0])),
-        f"last {PAGE} entries": (CALLS, entry_page),
-        f"last {PAGE} entries of a balance": (CALLS, balance_page),
-        f"expire_holds of {EXPIRED_HOLDS}": (1, expire),
+        "acquire": lambda: ledger.acquire(new_key(), *place(), 1),
+        "consume": lambda: ledger.consume(new_key(), *place(), 1),
+        "hold and commit": hold_and_commit,
+        "balance()": lambda: ledger.balance(*place()),
+        "balances()": lambda: ledger.balances(place()[0]),
+        f"last {PAGE} entries": entry_page,
+        f"last {PAGE} entries of a balance": balance_page,
+        f"expire_holds of {EXPIRED_HOLDS}": expire,
     }
