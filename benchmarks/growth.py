@@ -21,8 +21,8 @@ from benchmarks.settings import GROWTHS
 
 ENTRIES_A_BALANCE: Final = 100
 TURNS: Final = 40
-"""A turn, in which a call is repeated on one journal before the next has its turn, takes one part in so
-many of what other measurements take."""
+"""A turn, in which a call is repeated on one journal before the next has its turn, takes so small a
+part of what other measurements take."""
 
 EXPLAINED: Final = 20
 PAGE: Final = 100

@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 SHARED = 10
 MAX_BUSY = 100
 BALANCES = 200
-ROUNDS = 16
+ROUNDS = 9
 SLOT_SECONDS = 0.15
 
 
