@@ -117,7 +117,7 @@ def _compare(bench: Bench, contestant: str, name: str) -> None:
 
 def _times(call: Callable[[], object], seconds: float) -> list[float]:
     """Return how long each call took; one that prepares itself returns its own time."""
-    times = []
+    times: list[float] = []
     ends_at = time.perf_counter() + seconds
     while not times or time.perf_counter() < ends_at:
         began_at = time.perf_counter()
