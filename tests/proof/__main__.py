@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from typing import Final
 
 FOLDER: Final = Path(__file__).parent
-SECOND_HALF: Final = (FOLDER / "servers",)
+SECOND_HALF: Final = (FOLDER / "servers", FOLDER / "verification")
 _PACKAGES: Final = [file.parent for file in sorted(FOLDER.glob("*/__init__.py"))]
 FIRST_HALF: Final = (
     *sorted(FOLDER.glob("test_*.py")),
