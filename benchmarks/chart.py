@@ -15,9 +15,9 @@ from benchmarks.contestants import (
 )
 from benchmarks.measuring import Figures, Series
 
-WIDTH: Final = 860
+WIDTH: Final = 890
 LABEL_WIDTH: Final = 230
-VALUE_WIDTH: Final = 150
+VALUE_WIDTH: Final = 180
 BAR: Final = 16
 GAP: Final = 5
 TITLE: Final = 34

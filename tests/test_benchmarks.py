@@ -14,6 +14,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 ROOT: Final = Path(__file__).parents[1]
+CHARACTER_WIDTH: Final = 0.58
+"""How wide a character of the charts is at most, on average, to the size of its font."""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,17 @@ def test_a_quick_run_measures_every_contestant(figures: dict[str, Any]) -> None:
 def test_a_run_draws_and_tells_what_it_found(results: Path) -> None:
     assert ET.parse(results / "figures.svg").getroot().tag.endswith("svg")  # noqa: S314
     assert "| hot balance | 8 | PostgresLedger |" in (results / "said").read_text()
+
+
+def test_nothing_sticks_out_of_the_chart_of_the_documentation() -> None:
+    chart = ET.parse(ROOT / "docs/images/how-fast-it-is.svg").getroot()  # noqa: S314
+    texts = [text for text in chart.iter() if text.tag.endswith("text")]
+    assert len(texts) > 50
+    for text in texts:
+        length = CHARACTER_WIDTH * float(text.attrib["font-size"]) * len(text.text or "")
+        x = float(text.attrib["x"])
+        ends_at = x if text.get("text-anchor") == "end" else x + length
+        assert length <= ends_at <= float(chart.attrib["width"]), text.text
 
 
 def test_parts_of_a_run_come_together_in_one_folder(figures: dict[str, Any]) -> None:
